@@ -1,0 +1,49 @@
+"""Frozen values without I/O: what the rooms hand to each other."""
+
+from factory.values.canonical import canonical, digest
+from factory.values.characters import InvalidValue, ascii_faults, describe, shown
+from factory.values.event import Event
+from factory.values.facts import ConnectdShow, Facts, Work
+from factory.values.finding import Finding, Severity
+from factory.values.identity import Identity
+from factory.values.image import FileEntry, Manifest, Proof, Receipt
+from factory.values.mac import Mac
+from factory.values.names import (
+    BulkIdentificationCode,
+    Category,
+    DeviceName,
+    HardwareId,
+    RegistrationKey,
+    sentinel,
+)
+from factory.values.states import AttemptState, RowState, UnitState
+
+__all__ = [
+    "AttemptState",
+    "BulkIdentificationCode",
+    "Category",
+    "ConnectdShow",
+    "DeviceName",
+    "Event",
+    "Facts",
+    "FileEntry",
+    "Finding",
+    "HardwareId",
+    "Identity",
+    "InvalidValue",
+    "Mac",
+    "Manifest",
+    "Proof",
+    "Receipt",
+    "RegistrationKey",
+    "RowState",
+    "Severity",
+    "UnitState",
+    "Work",
+    "ascii_faults",
+    "canonical",
+    "describe",
+    "digest",
+    "sentinel",
+    "shown",
+]

@@ -1,0 +1,37 @@
+"""Identity: what the cloud will know a unit by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from factory.values.mac import Mac
+from factory.values.names import BulkIdentificationCode, Category, DeviceName, HardwareId, RegistrationKey
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A checked identity. `macs` are the addresses that must be unique in the ledger, by interface name;
+    `categories` has the portal's letters A to J as keys; `serial` is the board's own, where it has one.
+    """
+
+    hardware_id: HardwareId
+    registration_key: RegistrationKey
+    device_name: DeviceName
+    bulk_identification_code: BulkIdentificationCode
+    macs: Mapping[str, Mac]
+    serial: str | None = None
+    categories: Mapping[str, Category] = field(default_factory=dict)
+    key_version: int = 1
+
+    def public(self) -> dict[str, object]:
+        """The identity without its key, for manifests, events and tables."""
+        return {
+            "hardware_id": self.hardware_id.text,
+            "device_name": self.device_name.text,
+            "bulk_identification_code": self.bulk_identification_code.text,
+            "macs": {name: mac.colons for name, mac in sorted(self.macs.items())},
+            "serial": self.serial,
+            "categories": {letter: value.text for letter, value in sorted(self.categories.items())},
+            "key_version": self.key_version,
+        }

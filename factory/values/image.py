@@ -1,0 +1,107 @@
+"""What goes onto a unit and what came of it: files, manifest, receipt, proof."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One file or folder of an image. `path` is relative to the image's top, with `/` and no leading dot;
+    `mode` is the permission bits; `sha256` and `size` (bytes) are of the content, None and 0 for a folder.
+    """
+
+    path: str
+    mode: int
+    size: int = 0
+    sha256: str | None = None
+
+    @property
+    def is_folder(self) -> bool:
+        """True for a folder, which an image lists so that its mode is set."""
+        return self.sha256 is None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What an image holds and where it came from; it never holds a registration key.
+
+    `image` is the SHA-256 of the canonical uncompressed tar, the image's identity in every format.
+    """
+
+    image: str
+    format: str
+    product: str
+    template: str
+    identity: Mapping[str, object]
+    files: tuple[FileEntry, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """The manifest as plain JSON values."""
+        return {
+            "schema": "factory.image/1",
+            "image": self.image,
+            "format": self.format,
+            "product": self.product,
+            "template": self.template,
+            "identity": dict(self.identity),
+            "files": [
+                {"path": entry.path, "mode": f"{entry.mode:04o}", "size": entry.size, "sha256": entry.sha256}
+                for entry in self.files
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a flash wrote and how it was read back. `read_back` names the way; `seconds` is wall time."""
+
+    image: str
+    method: str
+    route: str
+    files: Mapping[str, str]
+    bytes_written: int
+    read_back: str
+    seconds: float
+    retries: int = 0
+    kept: Mapping[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, object]:
+        """The receipt as canonical JSON values (times in whole milliseconds)."""
+        return {
+            "image": self.image,
+            "method": self.method,
+            "route": self.route,
+            "files": dict(sorted(self.files.items())),
+            "bytes_written": self.bytes_written,
+            "read_back": self.read_back,
+            "milliseconds": round(self.seconds * 1000),
+            "retries": self.retries,
+            "kept": dict(sorted(self.kept.items())),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the unit itself said after its reboot: boot ids before and after, what was compared."""
+
+    reboot: str
+    boot_before: str | None
+    boot_after: str | None
+    compared: tuple[str, ...]
+    connectd: bool
+    route: str
+    seconds: float
+
+    def as_json(self) -> dict[str, object]:
+        """The proof as canonical JSON values (times in whole milliseconds)."""
+        return {
+            "reboot": self.reboot,
+            "boot_before": self.boot_before,
+            "boot_after": self.boot_after,
+            "compared": list(self.compared),
+            "connectd": self.connectd,
+            "route": self.route,
+            "milliseconds": round(self.seconds * 1000),
+        }
