@@ -26,9 +26,7 @@ class FactoryError(Exception):
     code = "factory.error"
     exit_code = Exit.FAILED
 
-    def __init__(
-        self, message: str, *, hint: str = "", code: str | None = None, exit_code: Exit | None = None
-    ) -> None:
+    def __init__(self, message: str, *, hint: str = "", code: str | None = None, exit_code: Exit | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint

@@ -153,5 +153,3 @@ class Redactor:
             if any(secret.startswith(tail) for secret in self._secrets):
                 return length
         return 0
-
-

@@ -104,5 +104,7 @@ def _explain(text: str) -> InvalidValue:
         why = f"{what} has {len(digits)} hex digits, 12 needed"
         return InvalidValue(why, code="ID-LEN", hint="Were leading zeros lost?" if len(digits) < 12 else "")
     return InvalidValue(
-        f"{what} mixes or misplaces its separators", code="MAC-FMT", hint="Write 00:1b:77:00:00:11 or 001b77000011."
+        f"{what} mixes or misplaces its separators",
+        code="MAC-FMT",
+        hint="Write 00:1b:77:00:00:11 or 001b77000011.",
     )

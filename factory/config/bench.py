@@ -1,0 +1,85 @@
+"""bench.toml: one station and its slots."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from factory.config.fields import Name, Section
+
+
+class StationSection(Section):
+    """[station]: this computer. Relative paths start at the bench file's folder."""
+
+    name: Name
+    ledger: Name = "sqlite:///ledger.db"
+    transcripts: Name = "transcripts"
+
+
+class SerialSection(Section):
+    """[[slot]] serial: a port by physical path (/dev/serial/by-path/...); None leaves a line as the system sets it."""
+
+    port: Name
+    baud: Annotated[int, Field(ge=300, le=4_000_000)] = 115200
+    dtr: bool | None = None
+    rts: bool | None = None
+
+
+class SshSection(Section):
+    """[[slot]] ssh: an address, bound to a NIC where units share one; link-local addresses carry their scope."""
+
+    host: Name
+    port: Annotated[int, Field(ge=1, le=65535)] = 22
+    interface: Name | None = None
+    fingerprint: Annotated[str, Field(pattern=r"^SHA256:[A-Za-z0-9+/]{43}$")] | None = None
+
+
+class PowerSection(Section):
+    """[[slot]] power: programs that switch the slot's supply."""
+
+    on: tuple[Name, ...] = Field(min_length=1)
+    off: tuple[Name, ...] = Field(min_length=1)
+
+
+class Slot(Section):
+    """One physical place on the bench."""
+
+    name: Name
+    serial: SerialSection | None = None
+    ssh: SshSection | None = None
+    host_key: Literal["pinned", "per-unit", "per-boot"] = "per-unit"
+    power: PowerSection | None = None
+
+    @model_validator(mode="after")
+    def _has_route(self) -> Self:
+        if self.serial is None and self.ssh is None:
+            raise ValueError(f"slot {self.name} has no route: give it serial, ssh or both")
+        if self.host_key == "pinned" and (self.ssh is None or self.ssh.fingerprint is None):
+            raise ValueError(f"slot {self.name} pins a host key: give ssh.fingerprint")
+        return self
+
+
+class Bench(Section):
+    """A whole bench.toml. `folder` is where the file lies."""
+
+    station: StationSection
+    slot: tuple[Slot, ...] = Field(min_length=1)
+    folder: Path = Field(default=Path(), exclude=True, repr=False)
+
+    @model_validator(mode="after")
+    def _places_differ(self) -> Self:
+        taken: dict[tuple[object, ...], str] = {}
+        for slot in self.slot:
+            places: list[tuple[object, ...]] = [("name", slot.name)]
+            if slot.serial:
+                places.append(("serial port", slot.serial.port))
+            if slot.ssh:
+                places.append(("ssh address", slot.ssh.host, slot.ssh.port, slot.ssh.interface))
+            for place in places:
+                if place in taken:
+                    what = " ".join(str(part) for part in place if part is not None)
+                    raise ValueError(f"slots {taken[place]} and {slot.name} have the same {what}")
+                taken[place] = slot.name
+        return self

@@ -1,0 +1,102 @@
+"""Reading the files that people write: every error at once, with file and key and the nearest known key."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from factory.config.bench import Bench
+from factory.config.product import Product
+from factory.errors import UsageError
+from factory.files import read_bytes
+
+_File = TypeVar("_File", Product, Bench)
+_LIMIT = 1024 * 1024
+
+
+class ConfigError(UsageError):
+    """A configuration file is wrong; `problems` has one line per error, with its key."""
+
+    code = "config"
+
+    def __init__(self, path: Path, problems: tuple[str, ...]) -> None:
+        count = "1 error" if len(problems) == 1 else f"{len(problems)} errors"
+        lines = "".join(f"\n  {problem}" for problem in problems)
+        super().__init__(f"{path} has {count}:{lines}", hint="Nothing was started. See docs/configuration.md.")
+        self.path = path
+        self.problems = problems
+
+
+def load_product(path: Path) -> Product:
+    """Read a product.toml. Raises ConfigError or FileError."""
+    return _load(path, Product)
+
+
+def load_bench(path: Path) -> Bench:
+    """Read a bench.toml. Raises ConfigError or FileError."""
+    return _load(path, Bench)
+
+
+def _load(path: Path, model: type[_File]) -> _File:
+    content = read_bytes(path, limit=_LIMIT)
+    data = _parse(path, content)
+    for own in ("folder", "sha256"):
+        if own in data:
+            raise ConfigError(path, (f"{own}: unknown key",))
+    data["folder"] = path.resolve().parent
+    if model is Product:
+        data["sha256"] = hashlib.sha256(content).hexdigest()
+    try:
+        return model.model_validate(data, strict=False)
+    except ValidationError as error:
+        raise ConfigError(path, tuple(_problems(error, model))) from None
+
+
+def _parse(path: Path, content: bytes) -> dict[str, Any]:
+    try:
+        return tomllib.loads(content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(path, (f"byte {error.start}: not UTF-8 text",)) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(path, (f"not TOML: {error}",)) from error
+
+
+def _problems(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
+    for detail in error.errors(include_url=False, include_context=False, include_input=False):
+        place = ".".join(str(part) for part in detail["loc"]) or "file"
+        if detail["type"] == "extra_forbidden":
+            yield f"{place}: unknown key{_nearest(detail['loc'], model)}"
+        elif detail["type"] == "missing":
+            yield f"{place}: missing"
+        else:
+            yield f"{place}: {detail['msg'].removeprefix('Value error, ')}"
+
+
+def _nearest(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
+    """The known key that an unknown one was probably meant to be, found in the section that holds it."""
+    section: type[BaseModel] | None = model
+    for part in location[:-1]:
+        if isinstance(part, str) and section is not None:
+            section = _section_of(section, part)
+    if section is None:
+        return ""
+    known = [name for name in section.model_fields if name not in ("folder", "sha256")]
+    near = difflib.get_close_matches(str(location[-1]), known, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(known)}"
+
+
+def _section_of(section: type[BaseModel], name: str) -> type[BaseModel] | None:
+    field = section.model_fields.get(name)
+    if field is None:
+        return None
+    candidates = [field.annotation, *getattr(field.annotation, "__args__", ())]
+    for candidate in candidates:
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return candidate
+    return None

@@ -1,0 +1,178 @@
+"""product.toml: what kind of unit, and how its line treats it. One class per section."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from factory.config.fields import Ascii, Name, Secret, Section
+from factory.values import BulkIdentificationCode, InvalidValue
+
+_OFFSET = re.compile(r"[A-Za-z0-9_.-]+[+-][0-9]+")
+_OUI = re.compile(r"[0-9a-f]{6}|[0-9a-f]{7}|[0-9a-f]{9}")
+CATEGORY_LETTERS = "ABCDEFGHIJ"
+
+
+def _oui(text: str) -> str:
+    digits = text.lower().replace(":", "").replace("-", "")
+    if not _OUI.fullmatch(digits):
+        raise ValueError("an OUI has 6, 7 or 9 hex digits: /24, /28 or /36, as in b8:27:eb")
+    return digits
+
+
+def _offset(text: str) -> str:
+    if not _OFFSET.fullmatch(text):
+        raise ValueError('an offset names an interface and a distance, as in "eth0+1"')
+    return text
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"is not a regular expression: {error}") from error
+    return text
+
+
+def _code(text: str) -> str:
+    try:
+        return BulkIdentificationCode.parse(text).text
+    except InvalidValue as error:
+        raise ValueError(f"{error.message}. {error.hint}") from error
+
+
+class ProductSection(Section):
+    """[product]: the name that lots are bound to."""
+
+    name: Name
+    description: Ascii = ""
+
+
+class RulesSection(Section):
+    """[identity.rules]: what a unit's addresses and ids must look like."""
+
+    oui: tuple[Annotated[str, AfterValidator(_oui)], ...] = ()
+    pattern: Annotated[str, AfterValidator(_pattern)] | None = None
+    allow_locally_administered: bool = False
+    interfaces: tuple[Name, ...] = ()
+    offsets: dict[Name, Annotated[str, AfterValidator(_offset)]] = Field(default_factory=dict)
+
+
+class KeySection(Section):
+    """[identity.key]: the secret that registration keys are derived from."""
+
+    secret: Secret
+    version: Annotated[int, Field(ge=1, le=9999)] = 1
+    length: Annotated[int, Field(ge=16, le=52)] = 32
+
+
+class IdentitySection(Section):
+    """[identity]: Jinja expressions over mac.IFACE, facts.NAME, order.COLUMN, assigned.NAME, lot."""
+
+    hardware_id: Name = "{{ mac.eth0 }}"
+    registration_key: Name = "{{ derive(hardware_id) }}"
+    device_name: Name = "{{ hardware_id }}"
+    categories: dict[Literal["A", "B", "C", "D", "E", "F", "G", "H", "I", "J"], Ascii] = Field(default_factory=dict)
+    rules: RulesSection = RulesSection()
+    key: KeySection | None = None
+
+
+class LoginSection(Section):
+    """[unit.login]: how to get a root shell."""
+
+    user: Name = "root"
+    password: Secret | None = None
+    key: Ascii | None = None  # path of a private key, relative to the product file
+    become: Literal["none", "sudo"] = "none"
+
+
+class TimeoutsSection(Section):
+    """[unit.timeouts]: seconds."""
+
+    boot: Annotated[float, Field(gt=0)] = 180.0
+    login: Annotated[float, Field(gt=0)] = 30.0
+    command: Annotated[float, Field(gt=0)] = 30.0
+    flash: Annotated[float, Field(gt=0)] = 300.0
+    reboot: Annotated[float, Field(gt=0)] = 180.0
+
+
+class UnitSection(Section):
+    """[unit]: where things are on the unit and how one gets in."""
+
+    connectd_dir: Name = "/etc/connectd"
+    interfaces_dir: Name = "/sys/class/net"
+    mounts_file: Name = "/proc/mounts"
+    login: LoginSection = LoginSection()
+    facts: dict[Name, Name] = Field(default_factory=dict)
+    persistence: Literal["direct", "save-config", "declared"] = "direct"
+    timeouts: TimeoutsSection = TimeoutsSection()
+    clear: bool = False
+    simulated: bool = False
+
+    @model_validator(mode="after")
+    def _absolute(self) -> Self:
+        for key in ("connectd_dir", "interfaces_dir", "mounts_file"):
+            if not self.simulated and not getattr(self, key).startswith("/"):
+                raise ValueError(f"{key} must be an absolute path (relative ones need simulated = true)")
+        return self
+
+
+class ImageSection(Section):
+    """[image]: which templates make the image, and in which format it is kept."""
+
+    templates: Name = "templates/connectd"
+    files: tuple[Literal["oem_settings", "schannel.conf"], ...] = ()
+    format: Literal["dir", "tar", "tar.gz"] = "tar.gz"
+
+
+class FlashSection(Section):
+    """[flash]: how the image gets onto the unit."""
+
+    method: Literal["files"] = "files"
+
+
+class ProveSection(Section):
+    """[prove]: which reboot comes before the proof."""
+
+    reboot: Literal["soft", "power", "none"] = "soft"
+
+
+class HooksSection(Section):
+    """[hooks]: programs of the maker's own; each gets the record as JSON on stdin."""
+
+    after_pass: tuple[Name, ...] = ()
+    timeout: Annotated[float, Field(gt=0)] = 30.0
+
+
+class ServiceEntry(Section):
+    """One service of the portal's product; kept so that the cloud can be asked for it later."""
+
+    name: Name
+    type: Name
+    port: Annotated[int, Field(ge=1, le=65535)]
+
+
+class RegistrationSection(Section):
+    """[registration]: which cloud, and what it needs to know."""
+
+    profile: Literal["remoteit-bulk"] = "remoteit-bulk"
+    bulk_identification_code: Annotated[str, AfterValidator(_code)]
+    services: tuple[ServiceEntry, ...] = ()
+
+
+class Product(Section):
+    """A whole product.toml. `folder` is where the file lies; relative paths in it start there."""
+
+    product: ProductSection
+    identity: IdentitySection = IdentitySection()
+    unit: UnitSection = UnitSection()
+    image: ImageSection = ImageSection()
+    flash: FlashSection = FlashSection()
+    prove: ProveSection = ProveSection()
+    hooks: HooksSection = HooksSection()
+    registration: RegistrationSection
+    folder: Path = Field(default=Path(), exclude=True, repr=False)
+    sha256: str = Field(default="", exclude=True, repr=False)

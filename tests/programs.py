@@ -1,0 +1,40 @@
+"""Programs that tests against real servers want: skipped and counted where missing, failed where all are required."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+PACKAGES = {
+    "sshd": "openssh-server",
+    "ssh": "openssh-client",
+    "scp": "openssh-client",
+    "ssh-keygen": "openssh-client",
+    "dropbear": "dropbear-bin",
+    "dropbearkey": "dropbear-bin",
+    "busybox": "busybox-static",
+    "mke2fs": "e2fsprogs",
+    "sudo": "sudo",
+    "tar": "tar",
+    "ip": "iproute2",
+}
+
+
+def find(program: str) -> str | None:
+    """The path of a program, looked for in the system folders too, which a user's PATH may lack."""
+    path = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
+    return shutil.which(program, path=path)
+
+
+def require(program: str) -> str:
+    """Return the program's path; skip the test without it, or fail it when FACTORY_TEST_REQUIRE is `all`."""
+    path = find(program)
+    if path is not None:
+        return str(Path(path))
+    message = f"install {PACKAGES.get(program, program)}"
+    if os.environ.get("FACTORY_TEST_REQUIRE") == "all":
+        pytest.fail(f"{program} is missing: {message}")
+    pytest.skip(message)
