@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
-from factory.secrets import SecretRef
+from factory.secrets import SecretError, SecretRef
 from factory.values import ascii_faults
 
 
@@ -35,7 +35,7 @@ def _secret_ref(value: object) -> object:
         return value
     try:
         return SecretRef.parse(value)
-    except Exception as error:
+    except SecretError as error:
         raise ValueError(str(error).replace("\n", ". ")) from None
 
 

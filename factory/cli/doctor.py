@@ -1,0 +1,53 @@
+"""`factory doctor`: whether this station is fit to work and nothing is left half done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from factory.cli.options import LedgerOption, use_ledger
+from factory.cli.session import Session, show, talk
+from factory.errors import Exit
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("doctor")(doctor)
+
+
+def doctor(
+    context: typer.Context,
+    bench: Annotated[Path | None, typer.Option(help="The bench file whose ports and ledger are looked at.")] = None,
+    ledger: LedgerOption = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Look for what would go wrong at this station.
+
+    The ledger, attempts left half done, ports that are busy or claimed, rights.
+
+    Exits 1 when something must be mended.  Example:  factory doctor --bench acme/bench.toml
+    """
+    from factory.config import load_bench
+    from factory.units.ports import port_findings
+    from factory.values import Severity
+
+    session: Session = context.obj
+    if json:
+        session.json("doctor")
+    station = load_bench(bench) if bench else None
+    with use_ledger(ledger, station, quiet=json) as book:
+        findings = list(book.doctor())
+    if station is not None:
+        findings += port_findings(station.slot)
+    bad = any(finding.severity is Severity.ERROR for finding in findings)
+    if json:
+        fields = ("code", "severity", "place", "message", "hint", "value")
+        session.print_json({"findings": [{name: getattr(entry, name) for name in fields} for entry in findings]})
+    else:
+        for finding in findings:
+            colour = "red" if finding.severity is Severity.ERROR else "yellow"
+            show().print(f"{finding.severity}: {finding}", style=colour, soft_wrap=True, markup=False)
+        talk().print("nothing to mend" if not findings else f"{len(findings)} findings")
+    raise typer.Exit(Exit.FAILED if bad else Exit.DONE)

@@ -1,0 +1,159 @@
+"""`factory ledger`: what happened, for ever."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from factory.cli.options import BenchOption, LedgerOption, use_ledger
+from factory.cli.session import Session, show, talk
+from factory.errors import Exit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from factory.config import Bench
+    from factory.ledger import Attempt, UnitHistory
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the group."""
+    group = typer.Typer(help="What happened to every unit.", no_args_is_help=True)
+    group.callback()(_group)
+    for command in (show_lots, trace, verify):
+        group.command(command.__name__.removesuffix("_lots"))(command)
+    app.add_typer(group, name="ledger")
+
+
+def _group() -> None:
+    """What happened to every unit."""
+
+
+def show_lots(
+    context: typer.Context,
+    last: Annotated[int, typer.Option(min=0, help="How many of the latest attempts to list.")] = 20,
+    bench: BenchOption = None,
+    ledger: LedgerOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show the lots with their counts, and the latest attempts.
+
+    Example:  factory ledger show --ledger sqlite:///ledger.db
+    """
+    session: Session = context.obj
+    if json:
+        session.json("ledger.show")
+    with use_ledger(ledger, _bench(bench), quiet=json) as book:
+        overview = book.show(last=last)
+    if json:
+        session.print_json(overview.as_json())
+        return
+    from rich.table import Table
+
+    lots = Table(title="lots", title_justify="left", pad_edge=False)
+    for name in ("lot", "product", "bound", "attempts", "units", "upload rows"):
+        lots.add_column(name, overflow="fold")
+    for entry in overview.lots:
+        record = entry.lot
+        counts = [_counts(part) for part in (entry.attempts, entry.units, entry.rows)]
+        lots.add_row(record.name, record.binding.product, f"{record.bound_at:%Y-%m-%d %H:%M}", *counts)
+    show().print(lots)
+    if overview.attempts:
+        show().print(_attempts(overview.attempts, "latest attempts"))
+
+
+def trace(
+    context: typer.Context,
+    value: Annotated[str, typer.Argument(help="A MAC, serial, hardware id, device name, image hash or upload file.")],
+    bench: BenchOption = None,
+    ledger: LedgerOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Tell the whole life of a unit, found by any of its values.
+
+    Exits 1 when the ledger knows nothing of the value.  Example:  factory ledger trace b8:27:eb:00:00:01
+    """
+    session: Session = context.obj
+    if json:
+        session.json("ledger.trace")
+    with use_ledger(ledger, _bench(bench), quiet=json) as book:
+        found = book.trace(value)
+    if json:
+        session.print_json(found.as_json())
+    else:
+        for unit in found.units:
+            _print_history(unit)
+        if found.strangers:
+            show().print(_attempts(found.strangers, "attempts that showed this value and never got it"))
+        if not found.found:
+            talk().print(f"nothing is known of {value}", markup=False)
+    raise typer.Exit(Exit.DONE if found.found else Exit.FAILED)
+
+
+def verify(
+    context: typer.Context, bench: BenchOption = None, ledger: LedgerOption = None, json: JsonOption = False
+) -> None:
+    """Check that the ledger is whole: the database, its constraints, the chain of events.
+
+    Example:  factory ledger verify
+    """
+    session: Session = context.obj
+    if json:
+        session.json("ledger.verify")
+    with use_ledger(ledger, _bench(bench), quiet=json) as book:
+        findings = book.verify()
+    if json:
+        session.print_json({"sound": not findings, "findings": [str(finding) for finding in findings]})
+    else:
+        for finding in findings:
+            show().print(str(finding), soft_wrap=True, markup=False)
+        talk().print("the ledger is sound" if not findings else f"{len(findings)} findings")
+    raise typer.Exit(Exit.FAILED if findings else Exit.DONE)
+
+
+def _bench(path: Path | None) -> Bench | None:
+    from factory.config import load_bench
+
+    return load_bench(path) if path else None
+
+
+def _counts(counts: Any) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()) if count) or "-"
+
+
+def _attempts(attempts: tuple[Attempt, ...], title: str) -> Any:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", pad_edge=False)
+    for name in ("attempt", "started (UTC)", "station", "slot", "operator", "lot", "hardware id", "state", "cause"):
+        table.add_column(name, overflow="fold")
+    for entry in attempts:
+        cause = f"{entry.cause} [{entry.code}]" if entry.cause else entry.note
+        started = f"{entry.started:%Y-%m-%d %H:%M:%S}"
+        row = (str(entry.id), started, entry.station, entry.slot, entry.operator, entry.lot, entry.hardware_id or "-")
+        table.add_row(*row, str(entry.state), cause)
+    return table
+
+
+def _print_history(unit: UnitHistory) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = show()
+    console.print(f"unit {unit.unit}: [bold]{unit.state}[/], first seen {unit.first_seen:%Y-%m-%d %H:%M:%S} UTC")
+    for kind, value in unit.values:
+        console.print(f"  {kind:<14} {escape(value)}")
+    for name, row, state in unit.uploads:
+        console.print(f"  {'upload':<14} {escape(name)} row {row}: {state}")
+    console.print(_attempts(unit.attempts, "attempts"))
+    events = Table(title="events", title_justify="left", pad_edge=False)
+    for name in ("seq", "at (UTC)", "station", "slot", "what", "data"):
+        events.add_column(name, overflow="fold")
+    for event in unit.events:
+        data = ", ".join(f"{key}={value}" for key, value in event.data.items())
+        at = f"{event.at:%Y-%m-%d %H:%M:%S}"
+        events.add_row(str(event.seq), at, event.station, event.slot or "", event.kind, escape(data))
+    console.print(events)

@@ -1,0 +1,48 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from factory.config import Bench
+    from factory.ledger import Ledger
+
+LedgerOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="The ledger; default: FACTORY_LEDGER, the bench file's, or sqlite:///ledger.db here.",
+        show_default=False,
+    ),
+]
+BenchOption = Annotated[Path | None, typer.Option(help="A bench file that names the ledger.")]
+
+
+@contextlib.contextmanager
+def use_ledger(
+    given: str | None, bench: Bench | None = None, *, operator: str = "", create: bool = False, quiet: bool = False
+) -> Iterator[Ledger]:
+    """Open the ledger for one command and say on stderr which it is; closed at the end.
+
+    It is the option's, else FACTORY_LEDGER, else the bench file's (relative to it), else `./ledger.db`.
+    Raises FactoryError when there is none or it cannot be used.
+    """
+    from factory.cli.session import talk
+    from factory.ledger import open_ledger
+
+    chosen, folder = given or os.environ.get("FACTORY_LEDGER"), None
+    if not chosen and bench is not None:
+        chosen, folder = bench.station.ledger, bench.folder
+    station = bench.station.name if bench is not None else "office"
+    url = chosen or "sqlite:///ledger.db"
+    with open_ledger(url, station=station, operator=operator, folder=folder, create=create) as book:
+        if not quiet:
+            talk().print(f"ledger: {book.location}", style="dim", soft_wrap=True, markup=False)
+        yield book

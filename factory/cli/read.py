@@ -1,0 +1,174 @@
+"""`factory read`: who a unit is."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from factory.cli.session import Session, show, talk
+from factory.errors import UsageError
+
+if TYPE_CHECKING:
+    from factory.config import Product, UnitSection
+    from factory.units import HostKey, Login, Unit
+    from factory.values import Facts
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("read")(read)
+
+
+def read(
+    context: typer.Context,
+    serial: Annotated[str | None, typer.Option(metavar="PORT", help="Read over this serial port.")] = None,
+    baud: Annotated[int, typer.Option(help="Serial speed.")] = 115200,
+    ssh: Annotated[str | None, typer.Option(metavar="[USER@]HOST[:PORT]", help="Read over SSH.")] = None,
+    interface: Annotated[str | None, typer.Option(help="Bind SSH to this network interface.")] = None,
+    user: Annotated[str | None, typer.Option(help="Who logs in; default: the product's, or root.")] = None,
+    password: Annotated[
+        str | None, typer.Option(metavar="REF", help="env:NAME, file:PATH or keyring:...; asked for when missing.")
+    ] = None,
+    product: Annotated[Path | None, typer.Option(help="A product file with login, facts and paths.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Read MAC addresses and facts of one unit.
+
+    Changes nothing on the unit and needs no ledger.
+
+    For example:
+
+      factory read --serial /dev/serial/by-path/... --user root --password file:password.txt
+
+      factory read --ssh root@192.168.1.1 --json
+    """
+    from factory.config import UnitSection, load_product
+    from factory.units import read_facts
+    from factory.units.deadline import Deadline
+
+    session: Session = context.obj
+    if json:
+        session.json("read")
+    if (serial is None) == (ssh is None):
+        raise UsageError("give one route: --serial PORT or --ssh HOST", hint="See: factory read --help")
+    started = time.monotonic()
+    kind = load_product(product) if product else None
+    named, target = _split_user(ssh)
+    login = _login(kind, user or named, password)
+    section = kind.unit if kind else UnitSection()
+    unit = _open(serial, baud, target, interface, login, section)
+    with contextlib.closing(unit):
+        facts = read_facts(unit, section, deadline=Deadline(section.timeouts.command))
+    seconds = time.monotonic() - started
+    if json:
+        session.print_json(_document(unit.route, facts, seconds))
+    else:
+        _print(unit.route, facts, seconds)
+
+
+class ShownHostKey:
+    """Without a ledger nobody remembers keys: the fingerprint is shown, and whoever reads it judges."""
+
+    def seen_at_connect(self, slot: str, key: HostKey) -> None:
+        """Show the key that the unit presented."""
+        talk().print(f"host key of {slot}: {key.algorithm} {key.fingerprint}", style="dim", markup=False)
+
+    def seen_on_unit(self, slot: str, key: HostKey, macs: tuple[str, ...]) -> None:
+        """Take no part: there is no record to compare with."""
+
+
+def _open(
+    serial: str | None, baud: int, target: str, interface: str | None, login: Login, section: UnitSection
+) -> Unit:
+    from factory.config import SerialSection, SshSection
+    from factory.units import NullTranscript, open_serial, open_ssh
+    from factory.units.deadline import Deadline
+
+    transcript, limits = NullTranscript(), section.timeouts
+    if serial is not None:
+        port = SerialSection(port=serial, baud=baud)
+        return open_serial(port, login, timeouts=limits, transcript=transcript, deadline=Deadline(limits.login))
+    host, port_number = _split_port(target)
+    return open_ssh(
+        SshSection(host=host, port=port_number, interface=interface),
+        login,
+        slot=target,
+        host_keys=ShownHostKey(),
+        timeouts=limits,
+        transcript=transcript,
+        deadline=Deadline(limits.login),
+    )
+
+
+def _login(product: Product | None, user: str | None, password: str | None) -> Login:
+    from factory.secrets import Secret, SecretRef
+    from factory.units import Login
+
+    section = product.unit.login if product else None
+    who = user or (section.user if section else "root")
+    secret = None
+    key = product.folder / section.key if product and section and section.key else None
+    if password is not None:
+        secret = SecretRef.parse(password).resolve(Path.cwd())
+    elif product and section and section.password is not None:
+        secret = section.password.resolve(product.folder)
+    elif key is None and sys.stdin.isatty():
+        secret = Secret(getpass.getpass(f"password of {who} on the unit: "))
+    return Login(user=who, password=secret, key=key, become=section.become if section else "none")
+
+
+def _split_user(target: str | None) -> tuple[str | None, str]:
+    user, at, rest = (target or "").rpartition("@")
+    return (user if at else None), rest
+
+
+def _split_port(target: str) -> tuple[str, int]:
+    """Split HOST[:PORT]; an IPv6 address with a port stands in brackets."""
+    host, port = target, ""
+    if target.startswith("["):
+        host, _, port = target[1:].partition("]")
+        port = port.removeprefix(":")
+    elif target.count(":") == 1:
+        host, _, port = target.partition(":")
+    if not host or (port and not port.isdecimal()):
+        raise UsageError(f"cannot read the SSH address {target!r}", hint="Write HOST, HOST:PORT or [IPv6]:PORT.")
+    return host, int(port or 22)
+
+
+def _document(route: str, facts: Facts, seconds: float) -> dict[str, object]:
+    connectd = None
+    if facts.connectd is not None:
+        said = facts.connectd
+        connectd = {"hardware_id": said.hardware_id, "bulk_identification_code": said.bulk_identification_code}
+    values = {"serial": facts.serial, "model": facts.model, "kernel": facts.kernel, "boot_id": facts.boot_id}
+    return {
+        "route": route,
+        "interfaces": {name: mac.colons for name, mac in facts.interfaces.items()},
+        "facts": {**{name: value for name, value in values.items() if value}, **facts.values},
+        "connectd": connectd,
+        "seconds": round(seconds, 3),
+    }
+
+
+def _print(route: str, facts: Facts, seconds: float) -> None:
+    from rich.table import Table
+
+    table = Table(title=f"{route}, read in {seconds:.2f} s", title_justify="left", show_header=False, pad_edge=False)
+    for name, mac in facts.interfaces.items():
+        defect = mac.defect()
+        table.add_row(name, mac.colons, f"[yellow]{defect[1]}[/]" if defect else "")
+    for name, value in (("serial", facts.serial), ("model", facts.model), ("kernel", facts.kernel)):
+        if value:
+            table.add_row(name, value, "")
+    for name, value in facts.values.items():
+        table.add_row(name, value, "")
+    if facts.connectd is not None:
+        table.add_row("connectd id", facts.connectd.hardware_id, "")
+        table.add_row("connectd code", facts.connectd.bulk_identification_code, "")
+    show().print(table)

@@ -1,0 +1,99 @@
+"""`factory rehearse`: the same without hardware."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from factory.cli.session import show, talk
+from factory.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from factory.rehearsal.bench import SimulatedBench, SimulatedUnit
+    from factory.rehearsal.faults import Fault
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the group."""
+    group = typer.Typer(help="Practise without hardware.", no_args_is_help=True)
+    group.callback()(_group)
+    group.command("bench")(bench)
+    app.add_typer(group, name="rehearse")
+
+
+def _group() -> None:
+    """Practise without hardware."""
+
+
+def bench(
+    units: Annotated[int, typer.Option(min=1, max=96, help="How many simulated units.")] = 2,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="A fault that every unit has; may be repeated. `--fault list` lists them.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The folder for units, bench.toml and product.")] = Path("rehearsal"),
+    baud: Annotated[int, typer.Option(help="Speed of the simulated wire.")] = 115200,
+) -> None:
+    """Start simulated units and leave them running until Ctrl-C, for `factory read`, `factory run` and people.
+
+    Example:  factory rehearse bench --units 2 --fault kernel-messages
+    """
+    from factory.demo import write_rehearsal
+    from factory.rehearsal.bench import SimulatedBench
+    from factory.rehearsal.faults import Fault
+    from factory.rehearsal.plan import bench_plans
+
+    if fault == ["list"]:
+        for known in Fault:
+            show().print(f"{known:<24}{known.help}", soft_wrap=True, markup=False)
+        return
+    faults = frozenset(_fault(name) for name in fault or ())
+    if out.exists() and any(out.iterdir()):
+        raise UsageError(f"{out} is not empty", hint="Give another folder with --out, or delete this one.")
+    out.mkdir(parents=True, exist_ok=True)
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    with SimulatedBench(out / "units", bench_plans(units, faults), baud=baud) as simulated:
+        product, bench_file = write_rehearsal(simulated, out)
+        simulated.start()
+        _explain(simulated, product, bench_file)
+        ended.wait()
+    talk().print("the units are gone")
+
+
+def _fault(name: str) -> Fault:
+    import difflib
+
+    from factory.rehearsal.faults import Fault
+
+    if name in set(Fault):
+        return Fault(name)
+    near = difflib.get_close_matches(name, list(Fault), n=1)
+    hint = f"Did you mean {near[0]}?" if near else "See: factory rehearse bench --fault list"
+    raise UsageError(f"there is no fault {name!r}", hint=hint)
+
+
+def _explain(simulated: SimulatedBench, product: Path, bench_file: Path) -> None:
+    lines: Sequence[str] = [
+        *(f"{unit.name}: {_routes(unit)}" for unit in simulated.units),
+        f"login root, password in {simulated.password_file}",
+        "in another terminal:",
+        f"  factory run --product {product} --bench {bench_file} --lot PRACTICE",
+        "Ctrl-C here ends it.",
+    ]
+    for line in lines:
+        show().print(line, soft_wrap=True, markup=False)
+
+
+def _routes(unit: SimulatedUnit) -> str:
+    routes = [f"--serial {unit.serial_port}"] if unit.serial_port else []
+    if unit.ssh_address:
+        host, port = unit.ssh_address
+        routes.append(f"--ssh root@{host}:{port}")
+    return "  ".join(routes)

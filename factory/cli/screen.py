@@ -1,0 +1,128 @@
+"""The operator's screen: one line per slot that stays until the unit is removed; plain lines where no terminal is."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from factory.values import Event
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_STYLES = {"connect": "dim", "working": "cyan", "pass": "bold white on green", "fail": "bold white on red"}
+
+
+@dataclass(slots=True)
+class SlotView:
+    """What the screen shows of one slot."""
+
+    state: str = "connect"
+    text: str = "connect a unit"
+    hardware_id: str = ""
+    hint: str = ""
+    question: str = ""
+    progress: str = ""
+    since: float = field(default_factory=time.monotonic)
+
+
+class Screen:
+    """Follows the line's events and knows what each slot shows now."""
+
+    def __init__(self, slots: Sequence[str]) -> None:
+        self.views = {slot: SlotView() for slot in slots}
+        self._footer: Callable[[], str] = str
+
+    def with_footer(self, footer: Callable[[], str]) -> Screen:
+        """Show what `footer` returns under the grid at every drawing."""
+        self._footer = footer
+        return self
+
+    def follow(self, event: Event) -> None:
+        """Take one event into account; events without a slot change nothing."""
+        view = self.views.get(event.slot or "")
+        if view is None:
+            return
+        data = event.data
+        if event.kind == "slot.state":
+            state = str(data["state"])
+            if state != view.state:
+                view.since = time.monotonic()
+            view.state, view.text = state, str(data["text"])
+            view.hardware_id = str(data.get("hardware_id") or ("" if state == "connect" else view.hardware_id))
+            view.hint, view.progress = str(data.get("hint") or ""), ""
+            view.question = ""
+        elif event.kind == "attempt.progress":
+            view.progress = _share(data)
+        elif event.kind == "slot.question":
+            view.question = str(data["question"])
+
+    def table(self) -> Table:
+        """Draw the grid."""
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(expand=True, pad_edge=False, caption=self._footer() or None, caption_justify="left")
+        for name, width in (("slot", 10), ("", None), ("hardware id", 20), ("s", 6)):
+            table.add_column(name, width=width, justify="right" if name == "s" else "left")
+        for slot, view in self.views.items():
+            text = Text(f" {view.text} ", style=_STYLES.get(view.state, ""))
+            if view.progress:
+                text.append(f" {view.progress}", style="cyan")
+            if view.question:
+                text = Text(f" {view.question} (y/n) ", style="bold black on yellow")
+            elif view.hint and view.state == "fail":
+                text.append(f"\n {view.hint}", style="not bold default on default")
+            seconds = f"{time.monotonic() - view.since:.0f}" if view.state != "connect" else ""
+            table.add_row(slot, text, view.hardware_id, seconds)
+        return table
+
+
+@contextlib.contextmanager
+def live(screen: Screen, console: Console) -> Iterator[Callable[[Event], None]]:
+    """Show the screen while the line runs; yields what the line calls with each event."""
+    if console.is_terminal:
+        from rich.live import Live
+
+        with Live(get_renderable=screen.table, console=console, refresh_per_second=8):
+            yield screen.follow
+    else:
+        yield lambda event: _plain(event, console)
+
+
+def result_table(rows: Sequence[Any]) -> Table:
+    """Draw what became of each attempt: slot, route, hardware id, outcome, seconds, cause."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(pad_edge=False)
+    for name in ("slot", "route", "hardware id", "outcome", "seconds", "cause"):
+        table.add_column(name, justify="right" if name == "seconds" else "left", overflow="fold")
+    for row in rows:
+        route = "+".join(route.partition(":")[0] for route in row.routes)
+        style = {"passed": "green", "refused": "yellow"}.get(row.outcome, "red")
+        outcome = row.outcome + (", hook failed" if row.hook == "failed" else "")
+        cause = f"{row.cause} [{row.code}]" if row.cause else ""
+        table.add_row(
+            row.slot, route, row.hardware_id or "-", Text(outcome, style=style), f"{row.seconds:.1f}", Text(cause)
+        )
+    return table
+
+
+def _share(data: Any) -> str:
+    total = int(data.get("total") or 0)
+    return f"{100 * int(data['sent']) // total} %" if total else ""
+
+
+def _plain(event: Event, console: Console) -> None:
+    if event.kind == "slot.state":
+        data = event.data
+        who = f" {data['hardware_id']}" if data.get("hardware_id") else ""
+        hint = f" - {data['hint']}" if data.get("hint") and data["state"] == "fail" else ""
+        console.print(f"{event.slot}:{who} {data['text']}{hint}", soft_wrap=True, markup=False)
+    elif event.kind in ("slot.question", "line.bug", "attempt.unknown"):
+        console.print(f"{event.slot or event.station}: {event.kind} {dict(event.data)}", soft_wrap=True, markup=False)

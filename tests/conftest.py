@@ -1,0 +1,20 @@
+"""What the whole test run has in common: a last line that names every check that could not be run, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from _pytest.terminal import TerminalReporter
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    reasons: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("skipped", []):
+        longrepr = report.longrepr
+        reason = longrepr[2] if isinstance(longrepr, tuple) else str(longrepr)
+        reasons[reason.removeprefix("Skipped: ")] += 1
+    if reasons:
+        what = "; ".join(f"{reason} ({count})" for reason, count in sorted(reasons.items()))
+        terminalreporter.write_line(f"{sum(reasons.values())} checks not run: {what}")
