@@ -16,7 +16,7 @@ from factory.errors import UsageError
 
 if TYPE_CHECKING:
     from factory.config import Product, UnitSection
-    from factory.units import HostKey, Login, Unit
+    from factory.units import Login, Unit
     from factory.values import Facts
 
 
@@ -35,6 +35,7 @@ def read(
     password: Annotated[
         str | None, typer.Option(metavar="REF", help="env:NAME, file:PATH or keyring:...; asked for when missing.")
     ] = None,
+    wait: Annotated[float, typer.Option(min=1, help="Seconds to wait for the unit to boot and answer.")] = 30.0,
     product: Annotated[Path | None, typer.Option(help="A product file with login, facts and paths.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -49,8 +50,7 @@ def read(
       factory read --ssh root@192.168.1.1 --json
     """
     from factory.config import UnitSection, load_product
-    from factory.units import read_facts
-    from factory.units.deadline import Deadline
+    from factory.units import Deadline, read_facts
 
     session: Session = context.obj
     if json:
@@ -62,7 +62,7 @@ def read(
     named, target = _split_user(ssh)
     login = _login(kind, user or named, password)
     section = kind.unit if kind else UnitSection()
-    unit = _open(serial, baud, target, interface, login, section)
+    unit = _open(serial, baud, target, interface, login, section, wait)
     with contextlib.closing(unit):
         facts = read_facts(unit, section, deadline=Deadline(section.timeouts.command))
     seconds = time.monotonic() - started
@@ -70,17 +70,6 @@ def read(
         session.print_json(_document(unit.route, facts, seconds))
     else:
         _print(unit.route, facts, seconds)
-
-
-class ShownHostKey:
-    """Without a ledger nobody remembers keys: the fingerprint is shown, and whoever reads it judges."""
-
-    def seen_at_connect(self, slot: str, key: HostKey) -> None:
-        """Show the key that the unit presented."""
-        talk().print(f"host key of {slot}: {key.algorithm} {key.fingerprint}", style="dim", markup=False)
-
-    def seen_on_unit(self, slot: str, key: HostKey, macs: tuple[str, ...]) -> None:
-        """Take no part: there is no record to compare with."""
 
 
 def _open(
@@ -93,17 +82,20 @@ def _open(
     transcript, limits = NullTranscript(), section.timeouts
     if serial is not None:
         port = SerialSection(port=serial, baud=baud)
-        return open_serial(port, login, timeouts=limits, transcript=transcript, deadline=Deadline(limits.login))
+        return open_serial(port, login, timeouts=limits, transcript=transcript, deadline=Deadline(wait))
     host, port_number = _split_port(target)
-    return open_ssh(
+    unit = open_ssh(
         SshSection(host=host, port=port_number, interface=interface),
         login,
         slot=target,
-        host_keys=ShownHostKey(),
+        host_keys=AcceptAnyKey(),  # without a ledger nobody remembers keys; the person sees it and judges
         timeouts=limits,
         transcript=transcript,
-        deadline=Deadline(limits.login),
+        deadline=Deadline(wait),
     )
+    shown = f"host key of {target}: {unit.host_key.algorithm} {unit.host_key.fingerprint}"
+    talk().print(shown, style="dim", markup=False, soft_wrap=True)
+    return unit
 
 
 def _login(product: Product | None, user: str | None, password: str | None) -> Login:
