@@ -15,7 +15,7 @@ from factory.cli.session import Session, show, talk
 from factory.errors import UsageError
 
 if TYPE_CHECKING:
-    from factory.config import Product, UnitSection
+    from factory.config import Product, SerialSection, SshSection, TimeoutsSection
     from factory.units import Login, Unit
     from factory.values import Facts
 
@@ -55,14 +55,12 @@ def read(
     session: Session = context.obj
     if json:
         session.json("read")
-    if (serial is None) == (ssh is None):
-        raise UsageError("give one route: --serial PORT or --ssh HOST", hint="See: factory read --help")
+    named, route = _route(serial, baud, ssh, interface)
     started = time.monotonic()
     kind = load_product(product) if product else None
-    named, target = _split_user(ssh)
     login = _login(kind, user or named, password)
     section = kind.unit if kind else UnitSection()
-    unit = _open(serial, baud, target, interface, login, section, wait)
+    unit = _open(route, login, section.timeouts, wait)
     with contextlib.closing(unit):
         facts = read_facts(unit, section, deadline=Deadline(section.timeouts.command))
     seconds = time.monotonic() - started
@@ -72,28 +70,23 @@ def read(
         _print(unit.route, facts, seconds)
 
 
-def _open(
-    serial: str | None, baud: int, target: str, interface: str | None, login: Login, section: UnitSection
-) -> Unit:
-    from factory.config import SerialSection, SshSection
-    from factory.units import NullTranscript, open_serial, open_ssh
-    from factory.units.deadline import Deadline
+def _open(route: SerialSection | SshSection, login: Login, limits: TimeoutsSection, wait: float) -> Unit:
+    from factory.config import SerialSection
+    from factory.units import AcceptAnyKey, Deadline, NullTranscript, open_serial, open_ssh
 
-    transcript, limits = NullTranscript(), section.timeouts
-    if serial is not None:
-        port = SerialSection(port=serial, baud=baud)
-        return open_serial(port, login, timeouts=limits, transcript=transcript, deadline=Deadline(wait))
-    host, port_number = _split_port(target)
+    transcript = NullTranscript()
+    if isinstance(route, SerialSection):
+        return open_serial(route, login, timeouts=limits, transcript=transcript, deadline=Deadline(wait))
     unit = open_ssh(
-        SshSection(host=host, port=port_number, interface=interface),
+        route,
         login,
-        slot=target,
+        slot=route.host,
         host_keys=AcceptAnyKey(),  # without a ledger nobody remembers keys; the person sees it and judges
         timeouts=limits,
         transcript=transcript,
         deadline=Deadline(wait),
     )
-    shown = f"host key of {target}: {unit.host_key.algorithm} {unit.host_key.fingerprint}"
+    shown = f"host key of {route.host}: {unit.host_key.algorithm} {unit.host_key.fingerprint}"
     talk().print(shown, style="dim", markup=False, soft_wrap=True)
     return unit
 
@@ -115,9 +108,18 @@ def _login(product: Product | None, user: str | None, password: str | None) -> L
     return Login(user=who, password=secret, key=key, become=section.become if section else "none")
 
 
-def _split_user(target: str | None) -> tuple[str | None, str]:
-    user, at, rest = (target or "").rpartition("@")
-    return (user if at else None), rest
+def _route(
+    serial: str | None, baud: int, ssh: str | None, interface: str | None
+) -> tuple[str | None, SerialSection | SshSection]:
+    from factory.config import SerialSection, SshSection
+
+    if (serial is None) == (ssh is None):
+        raise UsageError("give one route: --serial PORT or --ssh HOST", hint="See: factory read --help")
+    if serial is not None:
+        return None, SerialSection(port=serial, baud=baud)
+    user, at, target = (ssh or "").rpartition("@")
+    host, port = _split_port(target)
+    return (user if at else None), SshSection(host=host, port=port, interface=interface)
 
 
 def _split_port(target: str) -> tuple[str, int]:
