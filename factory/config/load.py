@@ -16,7 +16,7 @@ from factory.config.product import Product
 from factory.errors import UsageError
 from factory.files import read_bytes
 
-_File = TypeVar("_File", Product, Bench)
+_File = TypeVar("_File", bound=BaseModel)
 _LIMIT = 1024 * 1024
 
 
@@ -43,24 +43,44 @@ def load_bench(path: Path) -> Bench:
     return _load(path, Bench)
 
 
+def load_section(path: Path, model: type[_File]) -> _File:
+    """Read a TOML file that is one section of a room's own, such as template.toml. Raises ConfigError or FileError."""
+    return _load(path, model)
+
+
 def _load(path: Path, model: type[_File]) -> _File:
     content = read_bytes(path, limit=_LIMIT)
     data = _parse(path, content)
-    for own in ("folder", "sha256"):
-        if own in data:
-            raise ConfigError(path, (f"{own}: unknown key",))
-    data["folder"] = path.resolve().parent
-    if model is Product:
-        data["sha256"] = hashlib.sha256(content).hexdigest()
+    ours = {"folder": path.resolve().parent, "sha256": hashlib.sha256(content).hexdigest()}
+    ours = {key: value for key, value in ours.items() if key in _ours(model)}
+    stray = tuple(f"{key}: unknown key" for key in ours if key in data)
     try:
-        return model.model_validate(data, strict=False)
+        loaded = model.model_validate({**data, **ours})
     except ValidationError as error:
-        raise ConfigError(path, tuple(_problems(error, model))) from None
+        raise ConfigError(path, (*stray, *_problems(error, model))) from None
+    if stray:
+        raise ConfigError(path, stray)
+    return loaded
+
+
+def _ours(model: type[BaseModel]) -> set[str]:
+    """Fields that reading fills in; they are no keys of the file."""
+    return {name for name, field in model.model_fields.items() if field.exclude}
+
+
+def _strict(value: Any) -> Any:
+    """TOML's arrays as tuples: strict validation takes no list for a tuple, and nothing else is to be converted."""
+    if isinstance(value, list):
+        return tuple(_strict(item) for item in value)
+    if isinstance(value, dict):
+        return {key: _strict(item) for key, item in value.items()}
+    return value
 
 
 def _parse(path: Path, content: bytes) -> dict[str, Any]:
     try:
-        return tomllib.loads(content.decode("utf-8"))
+        parsed: dict[str, Any] = _strict(tomllib.loads(content.decode("utf-8")))
+        return parsed
     except UnicodeDecodeError as error:
         raise ConfigError(path, (f"byte {error.start}: not UTF-8 text",)) from error
     except tomllib.TOMLDecodeError as error:
@@ -86,7 +106,7 @@ def _nearest(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
             section = _section_of(section, part)
     if section is None:
         return ""
-    known = [name for name in section.model_fields if name not in ("folder", "sha256")]
+    known = [name for name in section.model_fields if name not in _ours(section)]
     near = difflib.get_close_matches(str(location[-1]), known, n=1)
     return f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(known)}"
 

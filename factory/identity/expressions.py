@@ -88,7 +88,7 @@ class _Undefined(StrictUndefined):
         if name == "hardware_id":
             return "hardware_id cannot be used in its own expression"
         near = difflib.get_close_matches(str(name), _KNOWN, n=1)
-        return f"unknown name {name}; " + (f"did you mean {near[0]}?" if near else f"there is {', '.join(_KNOWN)}")
+        return f"unknown name {name}; " + (f"perhaps {near[0]} was meant" if near else f"there is {', '.join(_KNOWN)}")
 
 
 class Expression:
