@@ -18,6 +18,7 @@ _FORBIDDEN = frozenset('/?#%"\\,|{}')
 _ID_CHARACTERS = re.compile(r"[A-Za-z0-9._-]")
 _NAME_CHARACTERS = re.compile(r"[A-Za-z0-9_ -]")
 _GUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_CODE_HINT = "Copy it from the portal: Products, the product's (i) icon, Bulk Identification Code."
 _CATEGORY_FORBIDDEN = frozenset(',"\\`')
 _FORMULA_LEADS = "=+-@"
 
@@ -67,6 +68,10 @@ class _Identifier(_Text):
                 )
         if text[0] in _FORMULA_LEADS:
             raise InvalidValue(f'{cls.what}: "{text[0]}" at 1; a spreadsheet would run it', code="CSV-INJ")
+        if text[0] == "." or not any(character.isalnum() for character in text):
+            # An id names files and is a part of URL paths: '..' must lead nowhere.
+            message = f"{cls.what}: " + ('"." at 1' if text[0] == "." else "has no letter and no digit")
+            raise InvalidValue(message, code="ID-CHR")
 
 
 class HardwareId(_Identifier):
@@ -107,10 +112,10 @@ class BulkIdentificationCode(_Text):
             raise InvalidValue(
                 f"bulk identification code {shown(text)} is not of the form 8-4-4-4-12 hex digits",
                 code="BIC-FMT",
-                hint="Copy it from the portal: Products, the product's (i) icon, Bulk Identification Code.",
+                hint=_CODE_HINT,
             )
         if len(set(text.replace("-", ""))) == 1:
-            raise InvalidValue("bulk identification code is a placeholder", code="ID-SENTINEL")
+            raise InvalidValue("bulk identification code is a placeholder", code="ID-SENTINEL", hint=_CODE_HINT)
 
 
 class DeviceName(_Text):
