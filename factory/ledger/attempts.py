@@ -1,0 +1,126 @@
+"""Attempts: their states, in order, each committed before what it announces is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from factory.ledger.claim import Value
+from factory.ledger.journal import append
+from factory.ledger.records import Attempt, as_text, as_time
+from factory.ledger.schema import attempts, hooks, passes, sightings, units
+from factory.ledger.store import Writer
+from factory.values import AttemptState, Event, Proof, Receipt, UnitState, canonical
+
+OPEN_STATES = (AttemptState.ADMITTED, AttemptState.FLASHING, AttemptState.FLASHED, AttemptState.PROVED)
+INTERRUPTED = "ledger.interrupted"
+_LOST = {AttemptState.FAILED, AttemptState.UNKNOWN}
+NEXT: Mapping[AttemptState, frozenset[AttemptState]] = {
+    AttemptState.ADMITTED: frozenset({AttemptState.FLASHING} | _LOST),
+    AttemptState.FLASHING: frozenset({AttemptState.FLASHED} | _LOST),
+    AttemptState.FLASHED: frozenset({AttemptState.PROVED} | _LOST),
+    AttemptState.PROVED: frozenset({AttemptState.PASSED} | _LOST),
+    AttemptState.UNKNOWN: frozenset({AttemptState.FAILED}),
+    AttemptState.PASSED: frozenset(),
+    AttemptState.FAILED: frozenset(),
+    AttemptState.REFUSED: frozenset(),
+}
+
+
+def as_attempt(row: Row[Any]) -> Attempt:
+    """The attempt of a row of `attempts`. Raises LedgerError when the row is damaged."""
+    return Attempt(
+        id=row.id,
+        unit=row.unit,
+        number=row.number,
+        lot=row.lot,
+        station=row.station,
+        slot=row.slot,
+        operator=row.operator,
+        software=row.software,
+        state=AttemptState(row.state),
+        hardware_id=row.hardware_id,
+        serial=row.serial,
+        key_version=row.key_version,
+        fingerprint=row.fingerprint,
+        image=row.image,
+        note=row.note,
+        started=as_time(row.started),
+        ended=as_time(row.ended) if row.ended else None,
+        code=row.code,
+        cause=row.cause,
+    )
+
+
+def find(connection: Connection, attempt: int) -> Attempt:
+    """The attempt with this number. Raises ValueError when there is none: the caller's bug."""
+    row = connection.execute(select(attempts).where(attempts.c.id == attempt)).first()
+    if row is None:
+        raise ValueError(f"there is no attempt {attempt}")
+    return as_attempt(row)
+
+
+def begin(writer: Writer, values: Mapping[str, Any], shown: frozenset[Value]) -> Attempt:
+    """Insert an attempt and what its unit showed."""
+    row = {"number": 0, "note": "", **writer.signature.columns(), "started": as_text(writer.now), **values}
+    key = writer.connection.execute(insert(attempts).values(**row)).inserted_primary_key
+    assert key is not None
+    if shown:
+        seen = [{"attempt": key[0], "kind": kind, "value": value} for kind, value in sorted(shown)]
+        writer.connection.execute(insert(sightings), seen)
+    return find(writer.connection, key[0])
+
+
+def move(
+    writer: Writer, attempt: int, state: AttemptState, data: Mapping[str, object] | None = None, **columns: Any
+) -> Event:
+    """Change an attempt's state and tell it in one transaction. Raises ValueError for an illegal transition."""
+    known = find(writer.connection, attempt)
+    if state not in NEXT[known.state]:
+        raise ValueError(f"attempt {attempt} cannot go from {known.state} to {state}")
+    if state.is_final:
+        columns["ended"] = as_text(writer.now)
+    writer.connection.execute(update(attempts).where(attempts.c.id == attempt).values(state=str(state), **columns))
+    told = {"hardware_id": known.hardware_id, **(data or {})}
+    return append(writer, f"attempt.{state}", slot=known.slot, attempt=attempt, data=told)
+
+
+def fail(writer: Writer, attempt: int, code: str, text: str, data: Mapping[str, object] | None = None) -> Event:
+    """End an attempt as failed, with its cause. Its unit may be tried again."""
+    told = {"code": code, "message": text, **(data or {})}
+    return move(writer, attempt, AttemptState.FAILED, told, code=code, cause=text)
+
+
+def complete(writer: Writer, attempt: int, receipt: Receipt, proof: Proof, *, hook: bool) -> Event:
+    """End an attempt as passed: the lease becomes the unit's for ever."""
+    known = find(writer.connection, attempt)
+    columns = {"receipt": _json(receipt.as_json()), "proof": _json(proof.as_json()), "image": receipt.image}
+    event = move(writer, attempt, AttemptState.PASSED, {"image": receipt.image}, **columns)
+    writer.connection.execute(update(units).where(units.c.id == known.unit).values(state=str(UnitState.PASSED)))
+    passed = {"unit": known.unit, "attempt": attempt, "lot": known.lot, "at": as_text(writer.now)}
+    writer.connection.execute(insert(passes).values(**passed))
+    if hook:
+        due = {"attempt": attempt, "done": False, "tries": 0, "detail": "not run yet", "last_at": as_text(writer.now)}
+        writer.connection.execute(insert(hooks).values(**due))
+    return event
+
+
+def recover(writer: Writer) -> tuple[Attempt, ...]:
+    """Mark what this station left in between as unknown, and return it.
+
+    The caller holds the station: what is open now was left by a crash, and nobody works on it.
+    """
+    mine = attempts.c.station == writer.signature.station
+    left = attempts.c.state.in_([str(state) for state in OPEN_STATES])
+    rows = writer.connection.execute(select(attempts).where(mine, left).order_by(attempts.c.id)).all()
+    for row in rows:
+        text = f"the station stopped while the attempt was {row.state}"
+        told = {"was": row.state, "code": INTERRUPTED, "message": text}
+        move(writer, row.id, AttemptState.UNKNOWN, told, code=INTERRUPTED, cause=text)
+    return tuple(find(writer.connection, row.id) for row in rows)
+
+
+def _json(value: object) -> str:
+    return canonical(value).decode("utf-8")

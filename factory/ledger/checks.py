@@ -1,0 +1,85 @@
+"""Is the ledger sound, and what did the line leave behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, exists, select
+
+from factory.ledger import hooks, restores, sqlite
+from factory.ledger.attempts import OPEN_STATES, as_attempt
+from factory.ledger.journal import broken_links
+from factory.ledger.schema import attempts, events, passes, units
+from factory.values import AttemptState, Finding, Severity, UnitState
+
+_KEEP = "Stop the line and keep a copy of the ledger's files as they are; go on from the last good copy."
+_FINAL = [str(AttemptState.PASSED), str(AttemptState.FAILED), str(AttemptState.REFUSED)]
+
+
+def verify(connection: Connection) -> tuple[Finding, ...]:
+    """What is wrong with the ledger itself: file, references, chains, states that no event explains."""
+    return (*_file(connection), *_chains(connection), *_states(connection))
+
+
+def left_behind(connection: Connection) -> tuple[Finding, ...]:
+    """What a person has to look after: attempts in between, restores and hooks that wait."""
+    return (*_in_between(connection), *_restores(connection), *_hooks(connection))
+
+
+def _file(connection: Connection) -> Iterator[Finding]:
+    for fault in sqlite.quick_check(connection):
+        yield Finding("LEDGER-FILE", Severity.ERROR, "ledger", fault, _KEEP)
+
+
+def _chains(connection: Connection) -> Iterator[Finding]:
+    for station, seq, what in broken_links(connection):
+        yield Finding("LEDGER-CHAIN", Severity.ERROR, f"station {station}, event {seq}", what, _KEEP)
+
+
+def _states(connection: Connection) -> Iterator[Finding]:
+    """A row that says what no event ever said was changed behind the journal's back."""
+    told = exists().where(events.c.attempt == attempts.c.id, events.c.kind == "attempt." + attempts.c.state)
+    for row in connection.execute(select(attempts).where(~told).order_by(attempts.c.id)):
+        place, what = f"attempt {row.id}", f"is {row.state}, and no event says so"
+        yield Finding("LEDGER-STATE", Severity.ERROR, place, what, _KEEP)
+    ended = exists().where(
+        events.c.attempt == attempts.c.id, events.c.kind.in_([f"attempt.{state}" for state in _FINAL])
+    )
+    reopened = select(attempts).where(attempts.c.state.not_in(_FINAL), ended).order_by(attempts.c.id)
+    for row in connection.execute(reopened):
+        place, what = f"attempt {row.id}", f"is {row.state}, and an event says that it ended"
+        yield Finding("LEDGER-STATE", Severity.ERROR, place, what, _KEEP)
+    won = exists().where(passes.c.unit == units.c.id)
+    wrong = ((units.c.state == str(UnitState.PASSED)) & ~won) | ((units.c.state == str(UnitState.OPEN)) & won)
+    for row in connection.execute(select(units).where(wrong).order_by(units.c.id)):
+        what = f"is {row.state}, which its attempts do not say"
+        yield Finding("LEDGER-STATE", Severity.ERROR, f"unit {row.id}", what, _KEEP)
+
+
+def _in_between(connection: Connection) -> Iterator[Finding]:
+    states = [str(state) for state in (*OPEN_STATES, AttemptState.UNKNOWN)]
+    query = select(attempts).where(attempts.c.state.in_(states)).order_by(attempts.c.id)
+    for attempt in map(as_attempt, connection.execute(query)):
+        unknown = attempt.state is AttemptState.UNKNOWN
+        hint = (
+            "Connect the unit again: it is read anew before anything is written."
+            if unknown
+            else f"Either station {attempt.station} works on it now, or it stopped: start its line again."
+        )
+        code = "LEDGER-UNKNOWN" if unknown else "LEDGER-OPEN"
+        what = f"unit {attempt.hardware_id}: {attempt.place()}"
+        yield Finding(code, Severity.WARNING, f"attempt {attempt.id}", what, hint)
+
+
+def _restores(connection: Connection) -> Iterator[Finding]:
+    for restore in restores.pending(connection, None):
+        what = f"unit {restore.hardware_id} was left half written in slot {restore.slot} of station {restore.station}"
+        hint = "Connect the unit again: its old content is put back first."
+        yield Finding("LEDGER-RESTORE", Severity.WARNING, f"attempt {restore.attempt}", what, hint)
+
+
+def _hooks(connection: Connection) -> Iterator[Finding]:
+    for hook in hooks.due(connection, None):
+        what = f"unit {hook.hardware_id} passed, hook failed ({hook.tries} tries): {hook.detail}"
+        hint = "Mend what the hook needs, then repeat it."
+        yield Finding("LEDGER-HOOK", Severity.WARNING, f"attempt {hook.attempt}", what, hint)

@@ -1,0 +1,52 @@
+"""What can go wrong with the ledger that a person can mend."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from factory.errors import Exit, FactoryError
+
+if TYPE_CHECKING:
+    from factory.ledger.records import Attempt
+
+
+class LedgerError(FactoryError):
+    """The ledger cannot be read or written: disk full, read-only, damaged, locked. Nothing of the step was kept."""
+
+    code = "ledger"
+    exit_code = Exit.NOT_STARTED
+
+
+class Refused(FactoryError):  # noqa: N818 - the line says "refused", not "refused error"
+    """A unit was not admitted. `code` is `ledger.clone`, `ledger.already-passed` or `ledger.same-unit?`.
+
+    `attempt` is the refused attempt as it stands in the ledger (None for the question, which commits nothing);
+    `other` is the attempt that stands against it.
+    """
+
+    code = "ledger.refused"
+
+    def __init__(self, message: str, *, hint: str, code: str, other: Attempt | None = None) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.other = other
+        self.attempt: Attempt | None = None
+
+
+class LotChanged(FactoryError):  # noqa: N818 - reads as what happened
+    """A lot is bound to another product; `differences` has one sentence per thing that differs."""
+
+    code = "ledger.lot-changed"
+    exit_code = Exit.USAGE
+
+    def __init__(self, lot: str, differences: tuple[str, ...]) -> None:
+        super().__init__(
+            f"lot {lot} is bound to another product: {'; '.join(differences)}",
+            hint="Start a new lot, or accept the change with a reason; units made before stay as they are.",
+        )
+        self.differences = differences
+
+
+class HostKeyAlarm(FactoryError):  # noqa: N818 - it is one
+    """A unit whose MAC is known showed another host key; nothing was written to it."""
+
+    code = "ledger.host-key"

@@ -1,0 +1,110 @@
+"""The journal: append-only events, numbered and chained per station by hash over canonical JSON.
+
+Each event's hash covers the one before it, so that a changed, swapped or missing row shows; the head kept in
+`stations` betrays a cut-off tail. A full rewrite needs an anchor outside (factory floor reference, section 10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
+
+from factory.ledger.errors import LedgerError
+from factory.ledger.records import as_data, as_text, as_time
+from factory.ledger.schema import events, stations
+from factory.ledger.store import Writer
+from factory.values import Event, canonical, digest
+
+GENESIS = "0" * 64
+_BACKWARD = timedelta(seconds=1)
+_HASHED = ("station", "seq", "kind", "slot", "attempt", "at", "operator", "software", "prev")
+
+_head = select(stations).where(stations.c.name == bindparam("station")).with_for_update()
+_first_head = insert(stations)
+_next_head = update(stations).where(stations.c.name == bindparam("station"))
+_append = insert(events)
+
+
+def append(
+    writer: Writer,
+    kind: str,
+    *,
+    slot: str | None = None,
+    attempt: int | None = None,
+    data: Mapping[str, object] | None = None,
+) -> Event:
+    """Append one event to the station's chain, within the writer's transaction.
+
+    A clock that went back, or stands before 2024, is flagged in the data ("clock") and never fails. Raises
+    TypeError for data that is not canonical JSON.
+    """
+    station = writer.signature.station
+    head = writer.connection.execute(_head, {"station": station}).first()
+    seq = head.seq + 1 if head else 1
+    full = dict(data or {}) | _clock_fault(writer, head)
+    row: dict[str, Any] = {
+        **writer.signature.columns(),
+        "seq": seq,
+        "kind": kind,
+        "slot": slot,
+        "attempt": attempt,
+        "at": as_text(writer.now),
+        "prev": head.hash if head else GENESIS,
+    }
+    row["hash"] = _hash(row, full)
+    writer.connection.execute(_append, {**row, "data": canonical(full).decode("utf-8")})
+    moved = {"seq": seq, "hash": row["hash"], "at": row["at"]}
+    if head:
+        writer.connection.execute(_next_head, {"station": station, **moved})
+    else:
+        writer.connection.execute(_first_head, {"name": station, **moved})
+    event = Event(kind, station, writer.now, slot, attempt, seq, full)
+    writer.events.append(event)
+    return event
+
+
+def as_event(row: Row[Any]) -> Event:
+    """The event of a row of `events`. Raises LedgerError when the row is damaged."""
+    return Event(row.kind, row.station, as_time(row.at), row.slot, row.attempt, row.seq, as_data(row.data))
+
+
+def broken_links(connection: Connection) -> Iterator[tuple[str, int, str]]:
+    """Walk every chain; yield (station, seq, what is wrong) at each place where it does not hold."""
+    heads = {row.name: (row.seq, row.hash) for row in connection.execute(select(stations))}
+    last: dict[str, tuple[int, str]] = {}
+    rows = connection.execute(select(events).order_by(events.c.station, events.c.seq).execution_options(yield_per=1000))
+    for row in rows:
+        seq, prev = last.get(row.station, (0, GENESIS))
+        if row.seq != seq + 1:
+            yield row.station, row.seq, f"events {seq + 1} to {row.seq - 1} are missing"
+        elif row.prev != prev:
+            yield row.station, row.seq, "does not follow the event before it"
+        if _hash_of(row) != row.hash:
+            yield row.station, row.seq, "was changed after it was written"
+        last[row.station] = (row.seq, row.hash)
+    for station in sorted(heads.keys() | last.keys()):
+        head, end = heads.get(station, (0, GENESIS)), last.get(station, (0, GENESIS))
+        if head != end:
+            yield station, end[0], f"the chain ends here, but its head says event {head[0]}"
+
+
+def _hash_of(row: Row[Any]) -> str | None:
+    try:
+        return _hash(row._asdict(), as_data(row.data))
+    except (TypeError, ValueError, LedgerError):
+        return None
+
+
+def _hash(row: Mapping[str, Any], data: Mapping[str, object]) -> str:
+    return digest({name: row[name] for name in _HASHED} | {"data": dict(data)})
+
+
+def _clock_fault(writer: Writer, head: Row[Any] | None) -> dict[str, str]:
+    if writer.now.year < 2024:
+        return {"clock": f"stands at {as_text(writer.now)}, before 2024"}
+    if head and writer.now < as_time(head.at) - _BACKWARD:
+        return {"clock": f"went back from {head.at}"}
+    return {}

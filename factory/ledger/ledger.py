@@ -1,0 +1,278 @@
+"""The ledger: what happened, for ever. One object per process; any thread may call it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from factory.ledger import (
+    admission,
+    attempts,
+    checks,
+    hooks,
+    hostkeys,
+    journal,
+    lots,
+    overview,
+    restores,
+    tracing,
+    uploads,
+)
+from factory.ledger.errors import HostKeyAlarm, Refused
+from factory.ledger.records import (
+    Attempt,
+    Binding,
+    HookDue,
+    KnownHostKey,
+    LotRecord,
+    Overview,
+    PassedUnit,
+    Restore,
+    Trace,
+    UploadFile,
+    UploadRecord,
+)
+from factory.ledger.station import StationLock
+from factory.ledger.store import Listener, Store
+from factory.values import AttemptState, Event, Facts, Finding, Identity, Proof, Receipt, RowState, Work
+
+Data = Mapping[str, object]
+
+
+class Ledger:
+    """Every method is one transaction; what it returns is committed. All raise LedgerError when the file cannot be
+    read or written. `data` is canonical JSON (TypeError otherwise) and holds no secret.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._station_lock: StationLock | None = None
+
+    @property
+    def location(self) -> str:
+        """Where the ledger is, to be told to whoever uses it."""
+        return str(self._store.path)
+
+    @property
+    def station(self) -> str:
+        """The station that this process writes as."""
+        return self._store.signature.station
+
+    @property
+    def operator(self) -> str:
+        """The operator that this process writes for."""
+        return self._store.signature.operator
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back the station and the file."""
+        if self._station_lock:
+            self._station_lock.release()
+            self._station_lock = None
+        self._store.close()
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Hand every event to `listener` after its commit, in order of seq; returns what ends that.
+
+        The listener runs under the ledger's lock: it must be quick and must not call the ledger.
+        """
+        return self._store.subscribe(listener)
+
+    def bind_lot(self, lot: str, binding: Binding, *, accept_reason: str | None = None) -> LotRecord:
+        """Bind a lot at its first unit, or check that it is still the same product. Raises LotChanged."""
+        with self._store.writing() as writer:
+            return lots.bind(writer, lot, binding, accept_reason)
+
+    def lot(self, lot: str) -> LotRecord:
+        """The lot. Raises UsageError naming the lots there are."""
+        with self._store.reading() as connection:
+            return lots.find(connection, lot)
+
+    def assign(self, facts: Facts, lot: str) -> Work:  # noqa: ARG002 - what is assigned depends on the unit
+        """What the lot gives to a unit beyond what was read from it. Raises UsageError for an unknown lot."""
+        return Work(self.lot(lot).name)
+
+    def admit(
+        self,
+        identity: Identity,
+        facts: Facts,
+        *,
+        lot: str,
+        slot: str,
+        fingerprint: str,
+        same_unit: bool | None = None,
+    ) -> Attempt:
+        """Give a unit its identity, once. `fingerprint` stands for the registration key, which is never stored.
+
+        Raises Refused: `ledger.clone`, `ledger.already-passed` (both committed as refused attempts), or
+        `ledger.same-unit?` when only the operator can tell; then call again with `same_unit`.
+        """
+        with self._store.writing() as writer:
+            outcome = admission.admit(
+                writer, identity, facts, lot=lot, slot=slot, fingerprint=fingerprint, same_unit=same_unit
+            )
+        if isinstance(outcome, Refused):
+            raise outcome
+        return outcome
+
+    def turn_away(
+        self,
+        *,
+        lot: str,
+        slot: str,
+        code: str,
+        text: str,
+        facts: Facts | None = None,
+        identity: Identity | None = None,
+        state: AttemptState = AttemptState.REFUSED,
+    ) -> Attempt:
+        """Record an attempt that never came to `admit`: refused before, or (state FAILED) not even read."""
+        with self._store.writing() as writer:
+            return admission.turn_away(
+                writer, lot=lot, slot=slot, code=code, text=text, facts=facts, identity=identity, state=state
+            )
+
+    def advance(
+        self, attempt: int, state: AttemptState, data: Data | None = None, *, image: str | None = None
+    ) -> Event:
+        """Commit the next state, before what it announces is done. Raises ValueError for an illegal transition."""
+        if state.is_final or state is AttemptState.UNKNOWN:
+            raise ValueError(f"{state} has its own method")
+        told = {**(data or {}), "image": image} if image else data
+        with self._store.writing() as writer:
+            return attempts.move(writer, attempt, state, told, **({"image": image} if image else {}))
+
+    def passed(self, attempt: int, receipt: Receipt, proof: Proof, *, hook: bool = False) -> Event:
+        """The unit is done. With `hook` the after-pass hook is due until `hook_result` says that it succeeded."""
+        with self._store.writing() as writer:
+            return attempts.complete(writer, attempt, receipt, proof, hook=hook)
+
+    def failed(self, attempt: int, code: str, text: str, data: Data | None = None) -> Event:
+        """The attempt ended without success; `code` is stable, `text` tells the operator why."""
+        with self._store.writing() as writer:
+            return attempts.fail(writer, attempt, code, text, data)
+
+    def record(
+        self, kind: str, *, slot: str | None = None, attempt: int | None = None, data: Data | None = None
+    ) -> Event:
+        """Append an event of the line's own to this station's chain."""
+        with self._store.writing() as writer:
+            return journal.append(writer, kind, slot=slot, attempt=attempt, data=data)
+
+    def attempt(self, attempt: int) -> Attempt:
+        """One attempt as it stands. Raises ValueError when there is none."""
+        with self._store.reading() as connection:
+            return attempts.find(connection, attempt)
+
+    def recover(self) -> tuple[Attempt, ...]:
+        """Take the station, and mark attempts that a crash left in between as unknown; they are returned.
+
+        Raises UsageError `ledger.station-busy` when another process runs this station; held until `close`.
+        """
+        if self._station_lock is None:
+            self._station_lock = StationLock(self._store.path, self.station)
+        with self._store.writing() as writer:
+            return attempts.recover(writer)
+
+    def host_keys_of(self, macs: Iterable[str]) -> tuple[KnownHostKey, ...]:
+        """The host keys that units with these MACs showed. Raises InvalidValue for what is no MAC."""
+        with self._store.reading() as connection:
+            return hostkeys.known(connection, macs)
+
+    def remember_host_key(
+        self,
+        *,
+        policy: str,
+        slot: str,
+        algorithm: str,
+        fingerprint: str,
+        macs: Iterable[str],
+        attempt: int | None = None,
+    ) -> bool:
+        """Keep a unit's host key; True when it is new. Raises HostKeyAlarm (recorded) when per-unit keys changed."""
+        with self._store.writing() as writer:
+            outcome = hostkeys.remember(
+                writer,
+                policy=policy,
+                slot=slot,
+                algorithm=algorithm,
+                fingerprint=fingerprint,
+                macs=macs,
+                attempt=attempt,
+            )
+        if isinstance(outcome, HostKeyAlarm):
+            raise outcome
+        return outcome
+
+    def leave_restore(self, attempt: int, data: Data) -> Event:
+        """The unit went away half written: its old content is to be put back at the next contact."""
+        with self._store.writing() as writer:
+            return restores.leave(writer, attempt, data)
+
+    def pending_restores(self, facts: Facts | None = None) -> tuple[Restore, ...]:
+        """What is to be put back, the oldest first: on the unit with these facts, or everywhere."""
+        with self._store.reading() as connection:
+            return restores.pending(connection, facts)
+
+    def clear_restore(self, restore: int, *, slot: str, data: Data | None = None) -> Event:
+        """The old content is back. Raises ValueError when nothing of this number is pending."""
+        with self._store.writing() as writer:
+            return restores.clear(writer, restore, slot, data)
+
+    def hook_result(self, attempt: int, ok: bool, detail: str = "") -> Event:
+        """What the after-pass hook of an attempt came to."""
+        with self._store.writing() as writer:
+            return hooks.result(writer, attempt, ok, detail)
+
+    def hooks_to_repeat(self, lot: str | None = None) -> tuple[HookDue, ...]:
+        """Passed units whose hook has not succeeded yet."""
+        with self._store.reading() as connection:
+            return hooks.due(connection, lot)
+
+    def passed_units(self, lot: str, *, states: Collection[RowState] | None = None) -> tuple[PassedUnit, ...]:
+        """The lot's passed units in order of passing, perhaps only those whose upload row is in `states`."""
+        with self._store.reading() as connection:
+            return uploads.passed(connection, lot, states)
+
+    def next_upload(self, lot: str) -> int:
+        """The number of the lot's next upload file, from 1."""
+        with self._store.reading() as connection:
+            return uploads.next_number(connection, lot)
+
+    def mark_exported(self, lot: str, files: Sequence[UploadFile]) -> Event:
+        """Record the files of one export, all or none. Raises UsageError `ledger.already-exported`."""
+        with self._store.writing() as writer:
+            return uploads.export(writer, lot, files)
+
+    def uploads(self, lot: str | None = None) -> tuple[UploadRecord, ...]:
+        """The uploads of a lot, or all."""
+        with self._store.reading() as connection:
+            return uploads.every(connection, lot)
+
+    def trace(self, value: str) -> Trace:
+        """The life of every unit that showed a value: MAC in any form, serial, hardware id, name, image, file."""
+        with self._store.reading() as connection:
+            return tracing.trace(connection, value)
+
+    def show(self, *, last: int = 20) -> Overview:
+        """Lots with their counts, and the `last` attempts."""
+        with self._store.reading() as connection:
+            return overview.show(connection, self.location, last)
+
+    def verify(self) -> tuple[Finding, ...]:
+        """What is wrong with the ledger itself; empty when it is sound."""
+        with self._store.reading() as connection:
+            return checks.verify(connection)
+
+    def doctor(self) -> tuple[Finding, ...]:
+        """What is wrong with the ledger (errors), and what was left behind (warnings)."""
+        with self._store.reading() as connection:
+            return (*checks.verify(connection), *checks.left_behind(connection))

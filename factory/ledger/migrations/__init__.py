@@ -1,0 +1,1 @@
+"""Schema migrations: Alembic scripts that travel inside the package."""

@@ -1,0 +1,121 @@
+"""Opening a ledger, and making one that is there whole or not at all."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+import factory
+from factory.errors import UsageError
+from factory.files import PRIVATE, FileError, sync_folder
+from factory.ledger import migrate, sqlite
+from factory.ledger.ledger import Ledger
+from factory.ledger.records import damaged
+from factory.ledger.store import Clock, Signature, Store, utc_now
+
+
+def open_ledger(
+    url: str,
+    *,
+    station: str = "office",
+    operator: str = "",
+    folder: Path | None = None,
+    create: bool = True,
+    busy_seconds: float = sqlite.BUSY_SECONDS,
+    clock: Clock = utc_now,
+) -> Ledger:
+    """Open a ledger by URL (`sqlite:///ledger.db`) or by path; relative paths start at `folder`.
+
+    A missing ledger is made in its folder, which must exist, unless `create` is False. Raises UsageError for a
+    folder or ledger that is not there, a network file system, another engine, a newer schema or a foreign file;
+    LedgerError when the file cannot be read or written. `busy_seconds` is how long another writer is waited for.
+    """
+    path = _path(url, folder or Path())
+    if not path.parent.is_dir():
+        raise UsageError(
+            f"no folder {path.parent} for the ledger {path.name}",
+            hint="Make the folder, or name another place.",
+            code="ledger.folder",
+        )
+    sqlite.refuse_network(path)
+    if not path.exists():
+        if not create:
+            raise UsageError(
+                f"no ledger at {path}", hint="Name it with --ledger, or run the line first.", code="ledger.missing"
+            )
+        _create(path)
+    elif path.stat().st_size == 0:
+        # SQLite would take it for a new database and forget what was there.
+        raise damaged(f"{path} is empty")
+    store = Store(
+        sqlite.open_engine(path, busy_seconds=busy_seconds),
+        path,
+        Signature(station, operator, factory.__version__),
+        clock,
+    )
+    try:
+        with store.reading() as connection:
+            migrate.require_head(connection, str(path))
+    except BaseException:
+        store.close()
+        raise
+    return Ledger(store)
+
+
+def _path(url: str, folder: Path) -> Path:
+    if "://" not in url:
+        return (folder / Path(url).expanduser()).absolute()
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise UsageError(
+            "the ledger's URL cannot be read", hint="Write sqlite:///ledger.db.", code="ledger.url"
+        ) from error
+    engine = parsed.get_backend_name()
+    if engine != "sqlite":
+        raise UsageError(
+            f"this version of factory keeps its ledger in SQLite, not in {engine}",
+            hint="Write sqlite:///ledger.db.",
+            code="ledger.url",
+        )
+    if not parsed.database or parsed.database == ":memory:" or parsed.query:
+        raise UsageError(
+            "a ledger is a file, and the URL names none or has options",
+            hint="Write sqlite:///ledger.db.",
+            code="ledger.url",
+        )
+    return (folder / parsed.database).absolute()
+
+
+def _create(path: Path) -> None:
+    """Make the ledger beside its place and link it there: a crash leaves none, and the first of two makers wins."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        temporary.touch(mode=PRIVATE, exist_ok=False)
+        _fill(temporary)
+        try:
+            path.hardlink_to(temporary)
+        except FileExistsError:
+            return
+        sync_folder(path.parent)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise FileError(
+            f"cannot make the ledger {path}: {reason}",
+            hint="Check the folder's rights and the free space; the disk must know hard links.",
+        ) from error
+    finally:
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
+
+
+def _fill(path: Path) -> None:
+    store = Store(sqlite.open_engine(path), path, Signature("", "", factory.__version__), utc_now)
+    try:
+        with store.writing() as writer:
+            migrate.create(writer.connection)
+    finally:
+        store.close()

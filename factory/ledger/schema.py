@@ -1,0 +1,221 @@
+"""The tables. Plain SQL types only, so that every engine that speaks SQL can hold them.
+
+Times are ISO 8601 texts in UTC with milliseconds: they enter the hash chain, and a text has one form on every
+engine. JSON stands as canonical text for the same reason.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData()
+
+# SQLite numbers rows by itself only where the type is exactly INTEGER.
+Number = BigInteger().with_variant(Integer, "sqlite")
+_TIME = String(32)
+_NAME = String(255)
+_SHA256 = String(64)
+
+# A unit stands in one live upload at a time; these states free it for the next.
+DEAD_ROWS = ("rejected", "needs-republish")
+_LIVE = text("state NOT IN ('rejected', 'needs-republish')")
+
+
+def _signed() -> list[Column[str]]:
+    """Who wrote a row: station, operator, software version."""
+    return [
+        Column("station", _NAME, nullable=False),
+        Column("operator", _NAME, nullable=False),
+        Column("software", _NAME, nullable=False),
+    ]
+
+
+lots = Table(
+    "lots",
+    metadata,
+    Column("name", _NAME, primary_key=True),
+    Column("product", _NAME, nullable=False),
+    Column("product_sha256", _SHA256, nullable=False),
+    Column("template_sha256", _SHA256, nullable=False),
+    Column("key_version", Integer, nullable=False),
+    Column("bound_at", _TIME, nullable=False),
+    *_signed(),
+)
+
+units = Table(
+    "units",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("state", _NAME, nullable=False),
+    Column("serial", _NAME),
+    Column("first_seen", _TIME, nullable=False),
+    *_signed(),
+    Column("slot", _NAME, nullable=False),
+)
+
+# What a unit owns: no value twice, whatever the code does.
+identity_values = Table(
+    "identity_values",
+    metadata,
+    Column("kind", _NAME, primary_key=True),
+    Column("value", _NAME, primary_key=True),
+    Column("unit", Number, ForeignKey("units.id"), nullable=False),
+    Column("name", _NAME, nullable=False),
+    Index("identity_values_unit", "unit"),
+    Index("identity_values_value", "value"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("unit", Number, ForeignKey("units.id")),
+    Column("number", Integer, nullable=False),
+    Column("lot", _NAME, ForeignKey("lots.name"), nullable=False),
+    *_signed(),
+    Column("slot", _NAME, nullable=False),
+    Column("state", _NAME, nullable=False),
+    Column("hardware_id", _NAME),
+    Column("serial", _NAME),
+    Column("identity", Text),
+    Column("key_version", Integer),
+    Column("fingerprint", _NAME),
+    Column("image", _SHA256),
+    Column("note", Text, nullable=False),
+    Column("started", _TIME, nullable=False),
+    Column("ended", _TIME),
+    Column("code", _NAME),
+    Column("cause", Text),
+    Column("receipt", Text),
+    Column("proof", Text),
+    Index("attempts_unit", "unit", "id"),
+    Index("attempts_lot", "lot", "state"),
+    Index("attempts_state", "state"),
+    Index("attempts_image", "image"),
+)
+
+# What a unit showed at an attempt, also at a refused one: found again years later, but owned by nobody.
+sightings = Table(
+    "sightings",
+    metadata,
+    Column("value", _NAME, primary_key=True),
+    Column("attempt", Number, ForeignKey("attempts.id"), primary_key=True),
+    Column("kind", _NAME, primary_key=True),
+)
+
+# The head of each station's chain: the next number and hash, and what betrays a cut-off tail.
+stations = Table(
+    "stations",
+    metadata,
+    Column("name", _NAME, primary_key=True),
+    Column("seq", Number, nullable=False),
+    Column("hash", _SHA256, nullable=False),
+    Column("at", _TIME, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("station", _NAME, primary_key=True),
+    Column("seq", Number, primary_key=True, autoincrement=False),
+    Column("kind", _NAME, nullable=False),
+    Column("slot", _NAME),
+    Column("attempt", Number, ForeignKey("attempts.id")),
+    Column("at", _TIME, nullable=False),
+    Column("operator", _NAME, nullable=False),
+    Column("software", _NAME, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("prev", _SHA256, nullable=False),
+    Column("hash", _SHA256, nullable=False),
+    Index("events_attempt", "attempt"),
+)
+
+host_keys = Table(
+    "host_keys",
+    metadata,
+    Column("mac", String(12), primary_key=True),
+    Column("fingerprint", _NAME, primary_key=True),
+    Column("algorithm", _NAME, nullable=False),
+    Column("policy", _NAME, nullable=False),
+    *_signed(),
+    Column("slot", _NAME, nullable=False),
+    Column("first_seen", _TIME, nullable=False),
+    Column("last_seen", _TIME, nullable=False),
+)
+
+restores = Table(
+    "restores",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("attempt", Number, ForeignKey("attempts.id"), nullable=False),
+    Column("unit", Number, ForeignKey("units.id"), nullable=False),
+    *_signed(),
+    Column("data", Text, nullable=False),
+    Column("since", _TIME, nullable=False),
+    Column("cleared", _TIME),
+    Index("restores_unit", "unit"),
+)
+
+hooks = Table(
+    "hooks",
+    metadata,
+    Column("attempt", Number, ForeignKey("attempts.id"), primary_key=True, autoincrement=False),
+    Column("done", Boolean, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("last_at", _TIME, nullable=False),
+)
+
+# One row per pass: its number is the order of passing, which no clock can upset.
+passes = Table(
+    "passes",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("unit", Number, ForeignKey("units.id"), nullable=False),
+    Column("attempt", Number, ForeignKey("attempts.id"), nullable=False, unique=True),
+    Column("lot", _NAME, ForeignKey("lots.name"), nullable=False),
+    Column("at", _TIME, nullable=False),
+    Index("passes_lot", "lot", "id"),
+    Index("passes_unit", "unit"),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("name", _NAME, primary_key=True),
+    Column("lot", _NAME, ForeignKey("lots.name"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("sha256", _SHA256, nullable=False),
+    Column("companions", Text, nullable=False),
+    Column("at", _TIME, nullable=False),
+    *_signed(),
+    UniqueConstraint("lot", "number", name="uploads_lot_number"),
+)
+
+upload_rows = Table(
+    "upload_rows",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("upload", _NAME, ForeignKey("uploads.name"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("unit", Number, ForeignKey("units.id"), nullable=False),
+    Column("attempt", Number, ForeignKey("attempts.id"), nullable=False),
+    Column("state", _NAME, nullable=False),
+    Column("changed", _TIME, nullable=False),
+    UniqueConstraint("upload", "position", name="upload_rows_place"),
+    Index("upload_rows_unit", "unit"),
+    Index("upload_rows_live", "unit", unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE),
+)

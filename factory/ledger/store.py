@@ -1,0 +1,106 @@
+"""The open database: one writer at a time in this process, readers beside it, errors in a person's words."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from factory.ledger import sqlite
+from factory.values import Event
+
+Clock = Callable[[], datetime]
+Listener = Callable[[Event], None]
+
+
+def utc_now() -> datetime:
+    """The station's clock, which may be wrong: order never depends on it."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Who writes: every row and event says station, operator and software version."""
+
+    station: str
+    operator: str
+    software: str
+
+    def columns(self) -> dict[str, str]:
+        """The three columns of a row."""
+        return {"station": self.station, "operator": self.operator, "software": self.software}
+
+
+@dataclass(slots=True)
+class Writer:
+    """One write transaction: its connection, who writes, when, and the events that it will announce."""
+
+    connection: Connection
+    signature: Signature
+    now: datetime
+    events: list[Event] = field(default_factory=list)
+
+
+class Store:
+    """An engine with the ledger's transactions. Any thread may use it; a process that forks opens its own."""
+
+    def __init__(self, engine: Engine, path: Path, signature: Signature, clock: Clock) -> None:
+        self.path = path
+        self.signature = signature
+        self._engine = engine
+        self._writing = engine.execution_options(**{sqlite.WRITER: True})
+        self._clock = clock
+        # Threads of one station queue here, in turn, instead of polling for the database's lock.
+        self._lock = threading.Lock()
+        self._listeners: list[Listener] = []
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` with every event after its commit; returns what ends that."""
+        with self._lock:
+            self._listeners.append(listener)
+
+        def unsubscribe() -> None:
+            with self._lock:
+                self._listeners.remove(listener)
+
+        return unsubscribe
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that sees one state of the ledger. Raises LedgerError."""
+        with self._explained(), self._engine.connect() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Writer]:
+        """A transaction that holds the write lock; commits when the block ends well. Raises LedgerError."""
+        with self._lock:
+            with self._explained(), self._writing.begin() as connection:
+                now = self._clock()
+                # The ledger keeps milliseconds: what is announced equals what is read back.
+                writer = Writer(connection, self.signature, now.replace(microsecond=now.microsecond // 1000 * 1000))
+                yield writer
+            for event in writer.events:
+                for listener in self._listeners:
+                    listener(event)
+
+    def close(self) -> None:
+        """Close every connection; the last one folds the write-ahead log into the file."""
+        with self._explained():
+            self._engine.dispose()
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            explained = sqlite.translate(error, self.path)
+            if explained is None:
+                raise
+            raise explained from error

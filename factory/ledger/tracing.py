@@ -1,0 +1,73 @@
+"""Answers about one value, years later: every unit that ever showed it, and its whole life in order."""
+
+from __future__ import annotations
+
+import re
+
+from sqlalchemy import Connection, select
+
+from factory.ledger.attempts import as_attempt
+from factory.ledger.journal import as_event
+from factory.ledger.records import Attempt, Trace, UnitHistory, as_data, as_time
+from factory.ledger.schema import attempts, events, identity_values, sightings, units, upload_rows, uploads
+from factory.values import RowState
+
+
+def trace(connection: Connection, value: str) -> Trace:
+    """Find units and strangers by a MAC in any form, serial, hardware id, device name, image hash or upload file."""
+    shown = _attempts_that_showed(connection, value)
+    found = {attempt.unit for attempt in shown if attempt.unit is not None} | _units_in_upload(connection, value)
+    strangers = tuple(attempt for attempt in shown if attempt.unit is None)
+    return Trace(value, tuple(_history(connection, unit) for unit in sorted(found)), strangers)
+
+
+def _forms(value: str) -> list[str]:
+    """The ways in which the ledger may have written the value."""
+    text = value.strip()
+    folded = re.sub(r"[^a-z0-9]", "", text.lower())
+    return sorted({text, text.lower(), text.upper(), folded} - {""})
+
+
+def _attempts_that_showed(connection: Connection, value: str) -> list[Attempt]:
+    forms = _forms(value)
+    seen = select(sightings.c.attempt).where(sightings.c.value.in_(forms))
+    query = select(attempts).where(attempts.c.id.in_(seen) | attempts.c.image.in_(forms)).order_by(attempts.c.id)
+    return [as_attempt(row) for row in connection.execute(query)]
+
+
+def _units_in_upload(connection: Connection, value: str) -> set[int]:
+    name = value.strip()
+    # Few files, and companions (the workbook beside the CSV) stand in the record of theirs.
+    names = [
+        row.name
+        for row in connection.execute(select(uploads))
+        if name in (row.name, row.sha256)
+        or name in (companions := as_data(row.companions))
+        or name in companions.values()
+    ]
+    return set(connection.execute(select(upload_rows.c.unit).where(upload_rows.c.upload.in_(names))).scalars())
+
+
+def _history(connection: Connection, unit: int) -> UnitHistory:
+    row = connection.execute(select(units).where(units.c.id == unit)).one()
+    owned = select(identity_values).where(identity_values.c.unit == unit)
+    owned = owned.order_by(identity_values.c.kind, identity_values.c.value)
+    own_attempts = select(attempts).where(attempts.c.unit == unit).order_by(attempts.c.id)
+    listed = select(upload_rows).where(upload_rows.c.unit == unit).order_by(upload_rows.c.id)
+    own_events = (
+        select(events)
+        .join(attempts, attempts.c.id == events.c.attempt)
+        .where(attempts.c.unit == unit)
+        # Within an attempt its own station speaks first; a later station can only close what was left open.
+        .order_by(events.c.attempt, events.c.station != attempts.c.station, events.c.station, events.c.seq)
+    )
+    return UnitHistory(
+        unit=unit,
+        state=row.state,
+        serial=row.serial,
+        first_seen=as_time(row.first_seen),
+        values=tuple((value.kind, value.value) for value in connection.execute(owned)),
+        attempts=tuple(as_attempt(attempt) for attempt in connection.execute(own_attempts)),
+        events=tuple(as_event(event) for event in connection.execute(own_events)),
+        uploads=tuple((line.upload, line.position, RowState(line.state)) for line in connection.execute(listed)),
+    )
