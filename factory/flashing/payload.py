@@ -1,0 +1,120 @@
+"""Getting the bytes into the staging folders: one streamed tar per mount, or file by file where there is no tar."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from shlex import quote
+from typing import BinaryIO
+
+from factory.config import UnitSection
+from factory.flashing.errors import FlashError
+from factory.flashing.moves import INTERRUPTED, stage_script, undo_script
+from factory.flashing.plan import Flashable, Preflight
+from factory.units.deadline import Deadline
+from factory.units.protocol import Completed, Progress, Sent, Unit
+
+_END = bytes(2 * tarfile.BLOCKSIZE)
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What went over the wire: payload bytes and blocks that were sent again."""
+
+    payload: int
+    retries: int
+
+
+def stage(
+    unit: Unit,
+    image: Flashable,
+    plan: Preflight,
+    section: UnitSection,
+    *,
+    deadline: Deadline,
+    progress: Progress | None = None,
+) -> Staged:
+    """Put every file of the image, and the undo script, into the staging folders.
+
+    Raises FlashError when the unit could not take it (disk full, read-only, an earlier flash that was cut), and what
+    `Unit.put` raises.
+    """
+    within = deadline.within(section.timeouts.flash)
+    payload = retries = 0
+    for number in range(len(plan.stagings)):
+        for content, command in _payloads(unit, image, plan, number):
+            sent = unit.put(_source(content), command, deadline=within, progress=_shifted(progress, payload))
+            _require(unit, plan, number, sent)
+            payload += sent.payload
+            retries += sent.retries
+    return Staged(payload, retries)
+
+
+def _payloads(unit: Unit, image: Flashable, plan: Preflight, number: int) -> Iterator[tuple[bytes, str]]:
+    """What is sent for one staging folder, and the command that takes it."""
+    members = {f"new/{i}": image.contents[plan.destinations[i].entry.path] for i in plan.stagings[number].files}
+    if number == 0:
+        members["undo.new"] = undo_script(plan).encode()
+    if "tar" in unit.tools:
+        yield _tar(members), stage_script(plan, number, "tar -xf -")
+        return
+    first, *others = members.items()
+    yield first[1], stage_script(plan, number, f"cat > {first[0]}")
+    for name, content in others:
+        target = quote(f"{plan.stagings[number].path}/{name}")
+        yield content, f"exec 2>&1; umask 077; cat > {target}"
+
+
+def _tar(members: dict[str, bytes]) -> bytes:
+    """A tar of the members, without the padding to a whole tape record: it would only cost time on a serial line."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(content), 0o600
+            archive.addfile(member, io.BytesIO(content))
+        end = stream.tell()
+    return stream.getvalue()[:end] + _END
+
+
+def _source(content: bytes) -> Callable[[int], BinaryIO]:
+    def source(offset: int) -> BinaryIO:
+        return io.BytesIO(content[offset:])
+
+    return source
+
+
+def _shifted(progress: Progress | None, before: int) -> Progress | None:
+    return (lambda sent: progress(before + sent)) if progress else None
+
+
+def _require(unit: Unit, plan: Preflight, number: int, sent: Sent) -> None:
+    completed = sent.completed
+    if completed.status == 0:
+        return
+    path = plan.stagings[number].path
+    if completed.status == INTERRUPTED:
+        raise FlashError(
+            f"{unit.route}: an earlier flash was cut on this unit, and its old content still waits in {path}",
+            hint="Start the attempt again: the old content is put back first.",
+            code="flash.interrupted",
+        )
+    raise refused(unit, f"the new files could not be stored in {path}", completed)
+
+
+def refused(unit: Unit, what: str, completed: Completed) -> FlashError:
+    """The error for a command that the unit could not carry out, with the unit's own words and what to do."""
+    said = (completed.stdout + completed.stderr)[-300:].decode("ascii", "backslashreplace").strip()
+    lower = said.lower()
+    if "no space left" in lower or "disk quota" in lower:
+        code, hint = "flash.disk-full", "The unit's file system is full: make room there."
+    elif "read-only" in lower:
+        code, hint = "flash.read-only", "The unit's file system is read-only: remount it read-write."
+    elif "denied" in lower or "not permitted" in lower:
+        code, hint = "flash.rights", 'Log in as root, or set become = "sudo".'
+    else:
+        code, hint = "flash.command", "See the transcript."
+    said = " ".join(said.split()) or "no output"
+    return FlashError(f"{unit.route}: {what}: status {completed.status}, {said}", hint=hint, code=code)

@@ -1,0 +1,178 @@
+"""After a restart the unit itself says who it is: files, modes, folders, addresses, and connectd's own words."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from factory.config import UnitSection
+from factory.errors import FactoryError
+from factory.flashing.digests import best_digest
+from factory.flashing.errors import NotProved, OtherUnit
+from factory.flashing.look import look
+from factory.flashing.pending import RestorePending
+from factory.flashing.plan import Flashable
+from factory.flashing.reboot import PowerControl, Reboot, Reconnect, await_restart, boot_id, send_restart
+from factory.flashing.restore import owe, put_back
+from factory.flashing.same import Reread, missing_interfaces, reader, same_unit
+from factory.flashing.verify import compare_contents, differences
+from factory.units.deadline import Deadline
+from factory.units.protocol import Unit
+from factory.values import ConnectdShow, Facts, Identity, Proof
+
+LATE_SECONDS = 15.0
+"""How long an interface of before may be missing after a boot: drivers of USB and wireless parts load late."""
+
+
+def prove(
+    unit: Unit,
+    image: Flashable,
+    identity: Identity,
+    section: UnitSection,
+    *,
+    reboot: Reboot,
+    pending: RestorePending,
+    facts: Facts,
+    reconnect: Reconnect,
+    deadline: Deadline,
+    power: PowerControl | None = None,
+    reread: Reread | None = None,
+) -> tuple[Proof, Unit]:
+    """Restart the unit, wait until its boot id has changed, and compare everything.
+
+    Returns the proof and the unit as it is connected now (the same one for `none`; else the old one is closed).
+    Raises NotProved, OtherUnit, or what the routes raise. Before that the old content is put back; where that cannot
+    be done now the error is a FlashError with `pending`.
+    """
+    started = time.monotonic()
+    task = _Task(image, identity, section, facts, reread or reader(section))
+    try:
+        before = boot_id(unit, section, deadline=deadline)
+        _require_boot_id(unit, before, reboot)
+        if reboot != "none":
+            send_restart(unit, section, reboot, power=power, deadline=deadline)
+    except FactoryError as error:
+        put_back(unit, pending, error)
+        raise
+    current, after = unit, before
+    if reboot != "none" and before is not None:
+        try:
+            restarted = await_restart(before, section, reconnect, deadline=deadline)
+        except FactoryError as error:
+            owe(pending, error, "no connection")
+            raise
+        current, after = restarted.unit, restarted.boot_id
+    try:
+        compared, connectd = task.compare(current, rebooted=reboot != "none", deadline=deadline)
+    except FactoryError as error:
+        _give_up(current, pending, error, close=current is not unit)
+        raise
+    proof = Proof(reboot, before, after, compared, connectd, current.route, time.monotonic() - started)
+    return proof, current
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What a unit is compared with."""
+
+    image: Flashable
+    identity: Identity
+    section: UnitSection
+    facts: Facts
+    reread: Reread
+
+    def compare(self, unit: Unit, *, rebooted: bool, deadline: Deadline) -> tuple[tuple[str, ...], bool]:
+        """Compare everything; return what was compared, and whether connectd was asked."""
+        now = self._facts_now(unit, rebooted=rebooted, deadline=deadline)
+        same_unit(self.facts, now, same_boot=not rebooted)
+        self._compare_files(unit, rebooted=rebooted, deadline=deadline)
+        self._compare_show(unit, now.connectd)
+        compared = [f"mac.{name}" for name in self.facts.interfaces]
+        compared += [name for name in ("serial", "model") if getattr(self.facts, name) is not None]
+        compared += [entry.path + ("/" if entry.is_folder else "") for entry in self.image.manifest.files]
+        if now.connectd is not None:
+            compared.append("connectd_control show")
+        return tuple(compared), now.connectd is not None
+
+    def _facts_now(self, unit: Unit, *, rebooted: bool, deadline: Deadline) -> Facts:
+        patience = deadline.within(LATE_SECONDS)
+        now = self.reread(unit, deadline)
+        while rebooted and missing_interfaces(self.facts, now) and not patience.expired:
+            patience.pause(1.0)
+            now = self.reread(unit, deadline)
+        return now
+
+    def _compare_files(self, unit: Unit, *, rebooted: bool, deadline: Deadline) -> None:
+        top = self.section.connectd_dir.rstrip("/")
+        paths = [f"{top}/{entry.path}" for entry in self.image.manifest.files]
+        digest = best_digest(unit.tools)
+        looked = look(
+            unit,
+            paths,
+            digest=digest,
+            hashed=frozenset(paths),
+            deadline=deadline.within(self.section.timeouts.command),
+        )
+        faults = list(differences(self.image, digest, looked))
+        if digest is None and not faults:
+            files = list(zip(self.image.manifest.files, paths, strict=True))
+            faults = compare_contents(unit, self.image, files, deadline=deadline)
+        if faults:
+            raise _changed(unit, faults, rebooted=rebooted)
+
+    def _compare_show(self, unit: Unit, now: ConnectdShow | None) -> None:
+        if now is None:
+            if self.facts.connectd is not None:
+                raise NotProved(f"{unit.route}: connectd_control show no longer answers", code="prove.show")
+            return
+        wrong = []
+        if now.hardware_id != self.identity.hardware_id.text:
+            wrong.append("hardware id")
+        if now.registration_key.reveal() != self.identity.registration_key.text:
+            wrong.append("registration key")
+        if now.bulk_identification_code != self.identity.bulk_identification_code.text:
+            wrong.append("bulk identification code")
+        if wrong:
+            raise NotProved(
+                f"{unit.route}: connectd_control show says another {' and '.join(wrong)} than was written",
+                hint="Does connectd on the unit read its files from connectd_dir?",
+                code="prove.show",
+            )
+
+
+def _require_boot_id(unit: Unit, before: str | None, reboot: Reboot) -> None:
+    if before is None and reboot != "none":
+        raise NotProved(
+            f"{unit.route}: the unit has no boot id, so a restart could not be told from none",
+            hint='Mount /proc on the unit, or use prove.reboot = "none".',
+            code="prove.no-boot-id",
+        )
+
+
+def _changed(unit: Unit, faults: list[str], *, rebooted: bool) -> NotProved:
+    said = "; ".join(faults)
+    if not rebooted:
+        return NotProved(f"{unit.route}: the unit does not hold what was written: {said}", code="prove.changed")
+    if any("is not empty" in fault for fault in faults):
+        return NotProved(
+            f"{unit.route}: after the reboot {said}",
+            hint="connectd registered the unit on the bench. Keep units off the internet until they are proved.",
+            code="prove.registered",
+        )
+    return NotProved(
+        f"{unit.route}: the unit forgot what was written when it rebooted: {said}",
+        hint="The place is volatile or is restored from elsewhere at boot: make connectd_dir persistent.",
+        code="prove.forgot",
+    )
+
+
+def _give_up(unit: Unit, pending: RestorePending, error: FactoryError, *, close: bool) -> None:
+    """Put the old content back, unless another unit answers; end the route where it is ours to end."""
+    try:
+        if isinstance(error, OtherUnit):
+            error.pending = pending
+            return
+        put_back(unit, pending, error)
+    finally:
+        if close:
+            unit.close()

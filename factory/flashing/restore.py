@@ -1,0 +1,62 @@
+"""Putting the old content back, and letting go of it after the proof. Both can be cut and run again."""
+
+from __future__ import annotations
+
+from factory.errors import FactoryError
+from factory.flashing.clear import CLEARED
+from factory.flashing.errors import FlashError
+from factory.flashing.moves import finish_script, restore_script
+from factory.flashing.payload import refused
+from factory.flashing.pending import RestorePending
+from factory.units.deadline import Deadline
+from factory.units.protocol import Unit
+
+PUT_BACK_SECONDS = 30.0
+
+
+def restore(unit: Unit, pending: RestorePending, *, deadline: Deadline) -> bool:
+    """Put the old content back, as it was before the flash, and delete the staging folders.
+
+    True when there was something to put back; False when the flash had not begun to move anything, or was undone or
+    finished already. Raises FlashError (with `pending`) when the unit could not do it, and what `Unit.run` raises.
+    """
+    completed = unit.run(restore_script(pending.staging), deadline=deadline)
+    last = completed.text().split()[-1:]
+    if completed.status != 0 or last not in (["restored"], ["nothing"]):
+        error = refused(unit, "the old content could not be put back", completed)
+        error.pending = pending
+        raise error
+    return last == ["restored"]
+
+
+def finish(unit: Unit, pending: RestorePending, *, deadline: Deadline) -> None:
+    """Delete the kept old content, and what was cleared: there is no way back then. Call it after the proof.
+
+    Raises FlashError when the unit could not do it, and what `Unit.run` raises.
+    """
+    copy = f"{pending.staging[0].rsplit('/', 1)[0]}/{CLEARED}"
+    completed = unit.run(finish_script(pending.staging, copy), deadline=deadline)
+    if completed.status != 0:
+        raise refused(unit, "the old content could not be deleted", completed)
+
+
+def put_back(unit: Unit, pending: RestorePending, cause: FactoryError) -> None:
+    """After a failure: put the old content back within 30 s, even when the work was called off.
+
+    Where that cannot be done now, `owe` says so; otherwise this returns and the caller raises `cause`.
+    """
+    try:
+        restore(unit, pending, deadline=Deadline(PUT_BACK_SECONDS))
+    except FactoryError as error:
+        owe(pending, cause, error.message)
+
+
+def owe(pending: RestorePending, cause: FactoryError, why: str) -> None:
+    """Mark that the old content waits for the next contact: on `cause` itself where it is a FlashError, else by
+    raising a FlashError with the same code.
+    """
+    message = f"{cause.message}; the old content could not be put back yet ({why})"
+    hint = f"{cause.hint} Connect the same unit again: its old content is put back first.".strip()
+    if not isinstance(cause, FlashError):
+        raise FlashError(message, hint=hint, code=cause.code, exit_code=cause.exit_code, pending=pending) from cause
+    cause.message, cause.hint, cause.pending = message, hint, pending
