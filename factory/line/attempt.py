@@ -1,0 +1,192 @@
+"""One attempt at the unit in one slot, from first contact to its outcome."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from factory.config import Slot
+from factory.errors import FactoryError
+from factory.line.contact import Contact
+from factory.line.ending import Ending, end
+from factory.line.feed import SlotFeed
+from factory.line.hostkeys import SlotHostKeys
+from factory.line.masking import Masks
+from factory.line.operator import SlotKeys
+from factory.line.setup import Setup
+from factory.line.steps import Progress, Steps, Tools
+from factory.line.summary import Outcome, Row
+from factory.line.transcript import AttemptTranscript
+from factory.units.deadline import Deadline
+from factory.values import Facts, Mac
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The unit that a slot had last: what it showed when it was read, and whether it passed then."""
+
+    interfaces: Mapping[str, Mac]
+    serial: str | None
+    boot_id: str | None
+    passed: bool
+
+    @classmethod
+    def of(cls, facts: Facts, *, passed: bool) -> Known:
+        """Remember a unit by what was read from it."""
+        return cls(dict(facts.interfaces), facts.serial, facts.boot_id, passed)
+
+    def is_still(self, facts: Facts) -> bool:
+        """True when this is the same unit and nobody asked for another go: it passed, or was not even restarted."""
+        if dict(facts.interfaces) != dict(self.interfaces) or facts.serial != self.serial:
+            return False
+        return self.passed or (self.boot_id is not None and facts.boot_id == self.boot_id)
+
+
+@dataclass(frozen=True, slots=True)
+class StillHere:
+    """The unit was there before: no attempt was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """An attempt that ended. `booting_until` is the monotonic time up to which the unit may be silent because of our
+    own reboot; `known` is None when nothing was read.
+    """
+
+    row: Row
+    known: Known | None
+    booting_until: float = 0.0
+
+
+class Attempt:
+    """Runs one attempt. It owns the session and closes it, whatever happens."""
+
+    def __init__(
+        self, setup: Setup, slot: Slot, feed: SlotFeed, keys: SlotKeys, *, cancel: threading.Event, known: Known | None
+    ) -> None:
+        masks = Masks(secret.reveal() for secret in setup.secrets)
+        transcript = AttemptTranscript(
+            _new_path(setup.transcripts, slot.name), masks=masks, header=_header(setup, slot)
+        )
+        host_keys = SlotHostKeys(setup.ledger, slot)
+        contact = Contact(setup.routes_of(slot), setup.product.unit, transcript, host_keys)
+        self._tools = Tools(setup, slot, feed, keys, contact, host_keys, transcript, masks, cancel)
+        self._progress = Progress()
+        self._steps = Steps(self._tools, self._progress)
+        self._known = known
+        self._began = time.monotonic()
+
+    def run(self) -> Finished | StillHere:
+        """Do the attempt. Whatever goes wrong with the unit, the bench or this program ends in the row; only what
+        goes wrong while ending it is raised.
+        """
+        try:
+            facts = self._first_contact()
+            if self._known is not None and self._known.is_still(facts):
+                return StillHere()
+            self._steps.admit(facts)
+            receipt = self._steps.flash(facts)
+            proof = self._steps.prove(facts)
+            self._steps.finish(receipt, proof)
+        except Exception as error:  # noqa: BLE001 - one slot's bug must not stop the others; it is reported loudly
+            ending = end(self._tools, self._steps, self._progress, error)
+            return self._finished(ending)
+        else:
+            return self._finished(None)
+        finally:
+            self._tools.contact.close()
+
+    def _first_contact(self) -> Facts:
+        tools = self._tools
+        timeouts = tools.setup.product.unit.timeouts
+        timing = tools.setup.timing
+        deadline = Deadline(timeouts.boot + timeouts.login + 8 * timeouts.command, cancel=tools.cancel)
+        facts = tools.contact.establish(
+            deadline, tries=timing.tries, pause=timing.retry_pause, doing=self._doing, retried=self._retried
+        )
+        self._progress.facts = facts
+        if self._steps.restore_pending(facts):
+            facts = tools.contact.read_again(deadline)
+            self._progress.facts = facts
+        return facts
+
+    def _doing(self, step: str, routes: tuple[str, ...]) -> None:
+        self._progress.step = step
+        self._tools.feed.step(step, None, routes)
+
+    def _retried(self, step: str, count: int, error: FactoryError) -> None:
+        tools = self._tools
+        self._progress.retries += 1
+        message = tools.masks.text(error.message)
+        tools.transcript.note(f"try {count} of {step} failed: {message} [{error.code}]")
+        data = {"step": step, "try": count, "of": tools.setup.timing.tries, "code": error.code, "message": message}
+        tools.setup.ledger.record("attempt.retry", slot=tools.slot.name, data=data)
+
+    def _finished(self, ending: Ending | None) -> Finished:
+        tools, progress = self._tools, self._progress
+        self._save_transcript()
+        booting = 0.0
+        if ending is not None and progress.step == "prove" and tools.setup.product.prove.reboot != "none":
+            booting = time.monotonic() + tools.setup.product.unit.timeouts.reboot
+        known = None if progress.facts is None else Known.of(progress.facts, passed=ending is None)
+        return Finished(self._row(ending), known, booting)
+
+    def _row(self, ending: Ending | None) -> Row:
+        tools, progress = self._tools, self._progress
+        hook = progress.hook
+        told = ending or _of_hook(progress)
+        return Row(
+            slot=tools.slot.name,
+            routes=tools.contact.routes,
+            outcome=Outcome.PASSED if ending is None else ending.outcome,
+            seconds=time.monotonic() - self._began,
+            transcript=tools.transcript.path,
+            attempt=ending.attempt if ending is not None else progress.record and progress.record.id,
+            hardware_id=None if progress.identity is None else progress.identity.hardware_id.text,
+            code=told and told.code,
+            cause=told and told.cause,
+            hint=told and told.hint,
+            hook=None if hook is None else ("ok" if hook.ok else "failed"),
+            image=progress.kept_image if ending is None else None,
+            retries=progress.retries,
+            warnings=tuple(progress.warnings),
+        )
+
+    def _save_transcript(self) -> None:
+        try:
+            self._tools.transcript.save()
+        except FactoryError as error:
+            # The outcome stands without its transcript, but nobody shall think that there is one.
+            data = {"code": error.code, "message": error.message}
+            self._tools.feed.unrecorded("attempt.transcript-lost", None, data)
+
+
+def _of_hook(progress: Progress) -> Ending | None:
+    hook = progress.hook
+    if hook is None or hook.ok:
+        return None
+    return Ending(Outcome.PASSED, hook.code or "line.hook", hook.message, "Repeat it once its cause is mended.")
+
+
+def _header(setup: Setup, slot: Slot) -> tuple[str, ...]:
+    return (
+        f"factory transcript: station {setup.bench.station.name}, slot {slot.name}, lot {setup.lot}",
+        f"product {setup.product.product.name}, started {datetime.now(UTC).isoformat(timespec='milliseconds')}",
+    )
+
+
+def _new_path(folder: Path, slot: str) -> Path:
+    """A name that is not taken, also when the station's clock goes backwards."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    stem = f"{stamp}-{re.sub(r'[^A-Za-z0-9._-]', '_', slot)}"
+    path = folder / f"{stem}.txt"
+    count = 1
+    while path.exists():
+        count += 1
+        path = folder / f"{stem}-{count}.txt"
+    return path

@@ -1,0 +1,79 @@
+"""What every attempt of one run shares: opened once, checked before the first unit is touched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from factory.config import Bench, Product, Slot
+from factory.flashing import PowerControl
+from factory.identity import Identifier, KeySource
+from factory.images import Builder
+from factory.ledger import Ledger
+from factory.line.feed import Feed
+from factory.line.power import SlotPower
+from factory.line.routes import Route, routes_of
+from factory.line.timing import Timing
+from factory.secrets import Secret
+from factory.units.login import Login
+
+
+class RoutesOf(Protocol):
+    """How the routes of a slot are made; the rehearsal of tests hands in its own."""
+
+    def __call__(self, slot: Slot) -> tuple[Route, ...]:
+        """The slot's routes, the one to flash over last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """A run's parts. `secrets` are masked in everything that an attempt writes."""
+
+    product: Product
+    bench: Bench
+    lot: str
+    ledger: Ledger
+    identifier: Identifier
+    builder: Builder
+    keys: KeySource
+    feed: Feed
+    routes_of: RoutesOf
+    transcripts: Path
+    images_out: Path | None = None
+    timing: Timing = Timing()
+    interactive: bool = False
+    debug: bool = False
+    secrets: tuple[Secret, ...] = field(default=(), repr=False)
+
+    def power(self, slot: Slot) -> PowerControl | None:
+        """How the slot's supply is switched, where bench.toml says so."""
+        return None if slot.power is None else SlotPower(slot.power, slot=slot.name, folder=self.bench.folder)
+
+
+def login_of(product: Product) -> Login:
+    """How to log in to this product's units. Raises SecretError."""
+    section = product.unit.login
+    return Login(
+        user=section.user,
+        password=None if section.password is None else section.password.resolve(product.folder),
+        key=None if section.key is None else product.folder / section.key,
+        become=section.become,
+    )
+
+
+def secrets_of(product: Product, login: Login) -> tuple[Secret, ...]:
+    """Everything secret that is known before the first unit: the password and the master secret. Raises SecretError."""
+    known = [] if login.password is None else [login.password]
+    if product.identity.key is not None:
+        known.append(product.identity.key.secret.resolve(product.folder))
+    return tuple(known)
+
+
+def default_routes(product: Product, login: Login, timing: Timing) -> RoutesOf:
+    """The real routes: serial ports and SSH."""
+
+    def make(slot: Slot) -> tuple[Route, ...]:
+        return routes_of(slot, login, product.unit.timeouts, timing)
+
+    return make

@@ -1,0 +1,168 @@
+"""The line of one station: all its slots at work, and the one reader of what they say."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from factory.config import Bench, Product, Slot
+from factory.errors import UsageError
+from factory.files import make_folder
+from factory.identity import Identifier, KeySource
+from factory.images import Builder
+from factory.ledger import Binding, Ledger
+from factory.line.feed import Feed
+from factory.line.operator import Key
+from factory.line.quota import Quota
+from factory.line.setup import RoutesOf, Setup, default_routes, login_of, secrets_of
+from factory.line.summary import Summary
+from factory.line.timing import Timing
+from factory.line.worker import Worker
+from factory.values import Event
+
+OnEvent = Callable[[Event], None]
+_TICK = 0.2
+
+
+def open_line(
+    product: Product,
+    bench: Bench,
+    lot: str,
+    *,
+    ledger: Ledger,
+    builder: Builder,
+    keys: KeySource,
+    operator: str = "",
+    accept_changed_product: str | None = None,
+    slots: Sequence[str] | None = None,
+    images_out: Path | None = None,
+    interactive: bool = False,
+    timing: Timing | None = None,
+    debug: bool = False,
+    routes_of: RoutesOf | None = None,
+) -> Line:
+    """Check and prepare everything that a run needs; no thread runs yet and no unit is touched.
+
+    Binds the lot (`accept_changed_product` is the reason for going on with a changed product), and takes the station:
+    attempts that a crash left in between become `unknown`. `slots` chooses some of the bench's slots.
+    `interactive` says that somebody can answer questions. `images_out` gets the image of each passed unit.
+    Raises UsageError, SecretError, FileError, LotChanged, LedgerError.
+    """
+    timing = timing or Timing()
+    chosen = _choose(bench, slots)
+    login = login_of(product)
+    feed = Feed(bench.station.name)
+    setup = Setup(
+        product=product,
+        bench=bench,
+        lot=lot,
+        ledger=ledger,
+        identifier=Identifier.open(product.identity, product.registration, keys, product.product.name),
+        builder=builder,
+        keys=keys,
+        feed=feed,
+        routes_of=routes_of or default_routes(product, login, timing),
+        transcripts=make_folder(bench.folder / bench.station.transcripts, mode=0o700),
+        images_out=images_out,
+        timing=timing,
+        interactive=interactive,
+        debug=debug,
+        secrets=secrets_of(product, login),
+    )
+    line = Line(setup, chosen, operator)
+    binding = Binding(product.product.name, product.sha256, builder.template_hash, keys.version)
+    ledger.bind_lot(lot, binding, accept_reason=accept_changed_product)
+    ledger.recover()
+    return line
+
+
+class Line:
+    """A station at work. Made by `open_line`; it runs once."""
+
+    def __init__(self, setup: Setup, slots: Sequence[Slot], operator: str) -> None:
+        self._setup = setup
+        self._slots = tuple(slots)
+        self._operator = operator
+        self._stop = threading.Event()
+        self._cancel = threading.Event()
+        self._quota = Quota()
+        self._workers: dict[str, Worker] = {}
+        # From here on every committed event is heard, also those of opening the line.
+        self._unsubscribe = setup.ledger.subscribe(setup.feed.put)
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """The names of the slots that are worked, in the bench's order."""
+        return tuple(slot.name for slot in self._slots)
+
+    def press(self, slot: str, key: Key) -> None:
+        """The operator pressed a key for a slot; any thread may call it. Raises UsageError for an unknown slot."""
+        worker = self._workers.get(slot)
+        if worker is None:
+            raise UsageError(f"no slot {slot!r} is being worked", hint=f"There are: {', '.join(self.slots)}.")
+        worker.keys.press(key)
+
+    def cancel(self) -> None:
+        """Start nothing more and call off what runs, at a point where the unit's state is known. Safe to call from a
+        signal handler, and more than once.
+        """
+        self._stop.set()
+        self._cancel.set()
+
+    def run(self, *, units: int | None = None, on_event: OnEvent) -> Summary:
+        """Work until `units` attempts have ended (None: until cancelled), handing every event to `on_event` in this
+        thread, in order. Returns when every slot is at rest. An exception of `on_event` cancels the run and is raised.
+        """
+        began = time.monotonic()
+        self._quota = Quota(units)
+        for slot in self._slots:
+            worker = Worker(self._setup, slot, self._quota, stop=self._stop, cancel=self._cancel)
+            self._workers[slot.name] = worker
+        data = {"lot": self._setup.lot, "slots": list(self.slots), "operator": self._operator}
+        self._setup.ledger.record("station.started", data=data)
+        try:
+            for worker in self._workers.values():
+                worker.thread.start()
+            self._listen(on_event)
+        finally:
+            self._close()
+        while (event := self._setup.feed.get(0)) is not None:
+            on_event(event)
+        station = self._setup.bench.station.name
+        return Summary(
+            self._setup.lot, station, self._quota.rows, time.monotonic() - began, interrupted=self._cancel.is_set()
+        )
+
+    def _listen(self, on_event: OnEvent) -> None:
+        while any(worker.thread.is_alive() for worker in self._workers.values()):
+            event = self._setup.feed.get(_TICK)
+            if event is not None:
+                on_event(event)
+            if self._quota.is_used_up:
+                self._stop.set()
+
+    def _close(self) -> None:
+        """Wait for the slots. They are only still at work here when the reader of events failed."""
+        running = [worker.thread for worker in self._workers.values() if worker.thread.is_alive()]
+        if running:
+            self.cancel()
+        for thread in running:
+            thread.join()
+        self._setup.ledger.record("station.stopped", data={"lot": self._setup.lot})
+        self._unsubscribe()
+
+
+def _choose(bench: Bench, names: Sequence[str] | None) -> tuple[Slot, ...]:
+    if names is None:
+        return bench.slot
+    known = {slot.name: slot for slot in bench.slot}
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise UsageError(
+            f"no slot named {', '.join(unknown)} on this bench" if unknown else "no slot was chosen",
+            hint=f"There are: {', '.join(known)}.",
+            code="line.slot",
+        )
+    return tuple(slot for slot in bench.slot if slot.name in set(names))

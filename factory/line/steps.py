@@ -1,0 +1,248 @@
+"""The steps of one attempt, from the facts to the proof. Intent is in the ledger before each side effect, the result
+after it.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from factory.config import Slot
+from factory.files import make_folder
+from factory.flashing import Preflight, RestorePending, finish, flash, preflight, prove, restore
+from factory.images import Image, write_image
+from factory.ledger import Attempt as AttemptRecord
+from factory.ledger import Refused
+from factory.line.contact import Contact
+from factory.line.feed import SlotFeed
+from factory.line.hooks import HookResult, run_hook
+from factory.line.hostkeys import SlotHostKeys
+from factory.line.masking import Masks
+from factory.line.operator import Key, SlotKeys
+from factory.line.setup import Setup
+from factory.line.transcript import AttemptTranscript
+from factory.units.deadline import Cancelled, Deadline
+from factory.values import AttemptState, Facts, Identity, Proof, Receipt
+
+# Putting a unit back must not be called off with the attempt: it gets this long of its own.
+RESTORE_SECONDS = 30.0
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far an attempt got; what is None was not reached. `owed` is what the unit must get back if it ends here,
+    `sealed` is True while flashing's own contract says that it puts the old content back itself.
+    """
+
+    step: str = "connect"
+    facts: Facts | None = None
+    identity: Identity | None = None
+    record: AttemptRecord | None = None
+    owed: RestorePending | None = None
+    sealed: bool = False
+    image: Image | None = None
+    kept_image: Path | None = None
+    hook: HookResult | None = None
+    retries: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the steps of one attempt work with."""
+
+    setup: Setup
+    slot: Slot
+    feed: SlotFeed
+    keys: SlotKeys
+    contact: Contact
+    host_keys: SlotHostKeys
+    transcript: AttemptTranscript
+    masks: Masks
+    cancel: threading.Event
+
+
+class Steps:
+    """Does one attempt's steps in order and keeps `progress`, so that whoever catches an error knows where it was."""
+
+    def __init__(self, tools: Tools, progress: Progress) -> None:
+        self._tools = tools
+        self._progress = progress
+        self._ledger = tools.setup.ledger
+        self._section = tools.setup.product.unit
+
+    def restore_pending(self, facts: Facts) -> bool:
+        """Give back what an earlier attempt owes to this unit; True when there was something to give back."""
+        owed = self._ledger.pending_restores(facts)
+        for one in owed:
+            self._begin("restore")
+            pending = RestorePending.from_json(one.data)
+            done = restore(self._tools.contact.unit, pending, deadline=self._deadline(self._section.timeouts.flash))
+            self._ledger.clear_restore(one.id, slot=self._tools.slot.name, data={"put_back": done})
+        return bool(owed)
+
+    def admit(self, facts: Facts) -> None:
+        """Find out who the unit is and lease that identity. Raises IdentityRefused, Refused, UnitError, LedgerError."""
+        tools, setup = self._tools, self._tools.setup
+        self._begin("identify")
+        work = self._ledger.assign(facts, setup.lot)
+        identified = setup.identifier.identify(facts, work)
+        identity = identified.identity
+        tools.masks.add(identity.registration_key.text)
+        self._progress.identity = identity
+        self._progress.warnings += [tools.masks.text(str(finding)) for finding in identified.warnings]
+        self._begin("admit")
+        record = self._lease(identity, facts)
+        self._progress.record = record
+        tools.transcript.note(f"attempt {record.id}: {identity.hardware_id.text} {record.note}".rstrip())
+        host_key = getattr(tools.contact.unit, "host_key", None)
+        if host_key is not None:
+            tools.host_keys.attempt = record.id
+            macs = tuple(mac.colons for mac in identity.macs.values())
+            tools.host_keys.seen_on_unit(tools.slot.name, host_key, macs)
+
+    def flash(self, facts: Facts) -> Receipt:
+        """Build the image, look whether the unit is fit for it, write it and read it back."""
+        tools, progress = self._tools, self._progress
+        assert progress.identity is not None
+        assert progress.record is not None
+        timeouts = self._section.timeouts
+        self._begin("build")
+        image = tools.setup.builder.build(progress.identity)
+        progress.image = image
+        self._begin("preflight")
+        checked = preflight(
+            tools.contact.unit, image, self._section, deadline=self._deadline(4 * timeouts.command + timeouts.flash)
+        )
+        self._begin("flash")
+        tools.transcript.save()
+        self._ledger.advance(
+            progress.record.id, AttemptState.FLASHING, self._intent(checked), image=image.manifest.image
+        )
+        progress.owed = checked.pending
+        total = sum(len(content) for content in image.contents.values())
+        progress.sealed = True
+        receipt = flash(
+            tools.contact.unit,
+            image,
+            self._section,
+            checked=checked,
+            facts=facts,
+            deadline=self._deadline(timeouts.flash),
+            progress=lambda sent: tools.feed.progress("flash", self._attempt, sent, total),
+        )
+        progress.sealed = False
+        self._ledger.advance(progress.record.id, AttemptState.FLASHED, receipt.as_json())
+        tools.transcript.save()
+        return receipt
+
+    def prove(self, facts: Facts) -> Proof:
+        """Reboot the unit and let it say who it is; then drop its old content."""
+        tools, progress = self._tools, self._progress
+        assert progress.identity is not None
+        assert progress.record is not None
+        assert progress.image is not None
+        assert progress.owed is not None
+        timeouts = self._section.timeouts
+        # Not called off between flash and prove: prove itself puts the old content back when it is called off.
+        self._say("prove")
+        progress.sealed = True
+        proof, unit = prove(
+            tools.contact.unit,
+            progress.image,
+            progress.identity,
+            self._section,
+            reboot=tools.setup.product.prove.reboot,
+            pending=progress.owed,
+            facts=facts,
+            reconnect=tools.contact.reconnect,
+            deadline=self._deadline(timeouts.reboot + timeouts.login + 4 * timeouts.command),
+            power=tools.setup.power(tools.slot),
+        )
+        progress.sealed = False
+        tools.contact.use(unit)
+        self._ledger.advance(progress.record.id, AttemptState.PROVED, proof.as_json())
+        return proof
+
+    def finish(self, receipt: Receipt, proof: Proof) -> None:
+        """Keep the image, drop the unit's old content, write PASSED, run the maker's hook."""
+        tools, progress = self._tools, self._progress
+        setup = tools.setup
+        assert progress.record is not None
+        assert progress.image is not None
+        assert progress.owed is not None
+        self._say("finish")
+        if setup.images_out is not None:
+            progress.kept_image = write_image(progress.image, make_folder(setup.images_out, mode=0o700))
+        # From here on the new content stays: no cancel flag, it is a matter of a second.
+        finish(tools.contact.unit, progress.owed, deadline=Deadline(self._section.timeouts.command))
+        progress.owed = None
+        hook = bool(setup.product.hooks.after_pass)
+        self._ledger.passed(progress.record.id, receipt, proof, hook=hook)
+        if hook:
+            self._say("hook")
+            progress.hook = run_hook(self._ledger, setup.product, progress.record.id, cancel=tools.cancel)
+
+    def put_back(self) -> None:
+        """After an error: put the old content back, or leave that to the next contact, in the ledger."""
+        progress = self._progress
+        if progress.owed is None or progress.record is None:
+            return
+        owed, progress.owed = progress.owed, None
+        try:
+            restore(self._tools.contact.unit, owed, deadline=Deadline(RESTORE_SECONDS))
+        except Exception:
+            # Whatever went wrong, also a bug of ours: the debt must not be lost with it.
+            self._ledger.leave_restore(progress.record.id, owed.as_json())
+            raise
+
+    def _lease(self, identity: Identity, facts: Facts) -> AttemptRecord:
+        setup = self._tools.setup
+        fingerprint = setup.keys.fingerprint(identity.registration_key)
+
+        def ask_ledger(same_unit: bool | None) -> AttemptRecord:
+            return self._ledger.admit(
+                identity, facts, lot=setup.lot, slot=self._tools.slot.name, fingerprint=fingerprint, same_unit=same_unit
+            )
+
+        try:
+            return ask_ledger(None)
+        except Refused as refused:
+            if refused.code != "ledger.same-unit?":
+                raise
+            return ask_ledger(setup.interactive and self._ask_operator(refused))
+
+    def _ask_operator(self, refused: Refused) -> bool:
+        tools = self._tools
+        tools.keys.forget()
+        tools.feed.question(refused.message, refused.code)
+        while not tools.cancel.is_set():
+            key = tools.keys.next(tools.setup.timing.tick)
+            if key in (Key.YES, Key.NO, Key.REMOVED):
+                return key is Key.YES
+        raise Cancelled("called off while the operator was asked")
+
+    def _intent(self, checked: Preflight) -> dict[str, object]:
+        return {
+            "route": self._tools.contact.unit.route,
+            "preflight": checked.as_json(),
+            "pending": checked.pending.as_json(),
+            "transcript": self._tools.transcript.path.name,
+        }
+
+    @property
+    def _attempt(self) -> int | None:
+        return None if self._progress.record is None else self._progress.record.id
+
+    def _begin(self, step: str) -> None:
+        self._deadline(1.0).check(f"about to {step}")
+        self._say(step)
+
+    def _say(self, step: str) -> None:
+        self._progress.step = step
+        self._tools.transcript.note(f"step: {step}")
+        self._tools.feed.step(step, self._attempt, self._tools.contact.routes)
+
+    def _deadline(self, seconds: float) -> Deadline:
+        return Deadline(seconds, cancel=self._tools.cancel)
