@@ -111,7 +111,7 @@ class Attempt:
         )
         self._progress.facts = facts
         if self._steps.restore_pending(facts):
-            facts = tools.contact.read_again(deadline)
+            facts = tools.contact.read(tools.contact.unit, deadline)
             self._progress.facts = facts
         return facts
 
@@ -140,17 +140,18 @@ class Attempt:
         tools, progress = self._tools, self._progress
         hook = progress.hook
         told = ending or _of_hook(progress)
+        record = None if progress.record is None else progress.record.id
         return Row(
             slot=tools.slot.name,
             routes=tools.contact.routes,
             outcome=Outcome.PASSED if ending is None else ending.outcome,
             seconds=time.monotonic() - self._began,
             transcript=tools.transcript.path,
-            attempt=ending.attempt if ending is not None else progress.record and progress.record.id,
+            attempt=record if ending is None else ending.attempt,
             hardware_id=None if progress.identity is None else progress.identity.hardware_id.text,
-            code=told and told.code,
-            cause=told and told.cause,
-            hint=told and told.hint,
+            code=None if told is None else told.code,
+            cause=None if told is None else told.cause,
+            hint=None if told is None else told.hint,
             hook=None if hook is None else ("ok" if hook.ok else "failed"),
             image=progress.kept_image if ending is None else None,
             retries=progress.retries,

@@ -1,4 +1,4 @@
-"""First contact: every route of the slot is opened and read, the routes must agree, and a broken read is tried again."""
+"""First contact: every route of the slot is opened and read, the routes must agree; a broken read is tried again."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ class Contact:
                 deadline.pause(pause)
         raise AssertionError("unreachable: the last try returns or raises")
 
-    def read_again(self, deadline: Deadline) -> Facts:
-        """Read over the open session once more."""
-        return read_facts(self.unit, self._section, deadline=deadline, transcript=self._transcript)
+    def read(self, unit: Unit, deadline: Deadline) -> Facts:
+        """Read a unit's facts into this attempt's transcript, which masks the key that the unit holds already."""
+        return read_facts(unit, self._section, deadline=deadline, transcript=self._transcript)
 
     def reconnect(self, deadline: Deadline) -> Unit:
         """Log in anew over the route that is flashed over, as after a reboot."""
@@ -88,7 +88,7 @@ class Contact:
             doing("connect", (route.name,))
             self._unit = self._open(route, deadline)
             doing("read", (route.name,))
-            read = self.read_again(deadline)
+            read = self.read(self._unit, deadline)
             facts = read if facts is None else agree(facts, read)
         assert facts is not None, "a slot has at least one route"
         return facts

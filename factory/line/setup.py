@@ -41,7 +41,7 @@ class Setup:
     routes_of: RoutesOf
     transcripts: Path
     images_out: Path | None = None
-    timing: Timing = Timing()
+    timing: Timing = field(default_factory=Timing)
     interactive: bool = False
     debug: bool = False
     secrets: tuple[Secret, ...] = field(default=(), repr=False)

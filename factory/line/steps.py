@@ -130,6 +130,7 @@ class Steps:
             checked=checked,
             facts=facts,
             deadline=self._deadline(timeouts.flash),
+            reread=tools.contact.read,
             progress=lambda sent: tools.feed.progress("flash", self._attempt, sent, total),
         )
         progress.sealed = False
@@ -159,6 +160,7 @@ class Steps:
             reconnect=tools.contact.reconnect,
             deadline=self._deadline(timeouts.reboot + timeouts.login + 4 * timeouts.command),
             power=tools.setup.power(tools.slot),
+            reread=tools.contact.read,
         )
         progress.sealed = False
         tools.contact.use(unit)

@@ -106,7 +106,8 @@ class SlotWatch:
                 return Left.BY_KEY
             if key is Key.HERE:
                 return Left.RETURNED
-            if any([self._look(one) for one in seen]):
+            looked = [self._look(one) for one in seen]  # every route, also where the first one has news
+            if any(looked):
                 return Left.RETURNED
             if all(one.down or self._silent(one) for one in seen):
                 return Left.REMOVED

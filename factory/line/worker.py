@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 import traceback
 
 from factory.config import Slot
@@ -46,13 +45,11 @@ class Worker:
 
     def _one_unit(self) -> None:
         self._show(SlotState.CONNECT, "connect a unit")
-        while True:
-            if not self._watch.wait_present() or not self._reserve():
-                return
+        if not self._watch.wait_present():
+            return
+        while self._reserve():
             finished = self._attempt()
-            if finished is not None and self._await_removal(finished.booting_until):
-                return
-            if finished is None and self._await_removal(0.0):
+            if self._await_removal(0.0 if finished is None else finished.booting_until):
                 return
 
     def _attempt(self) -> Finished | None:
@@ -91,10 +88,11 @@ class Worker:
             self._known = None
 
     def _reserve(self) -> bool:
-        while not self._quota.reserve():
-            if self._stop.wait(self._setup.timing.tick):
-                return False
-        return True
+        while not self._stop.is_set():
+            if self._quota.reserve():
+                return True
+            self._stop.wait(self._setup.timing.tick)
+        return False
 
     def _show_outcome(self, row: Row) -> None:
         data: dict[str, object] = {"hardware_id": row.hardware_id, "code": row.code, "hint": row.hint}
@@ -131,6 +129,4 @@ class Worker:
             data["traceback"] = "".join(traceback.format_exception(error))
         kind = "slot.error" if isinstance(error, FactoryError) else "line.bug"
         self._feed.unrecorded(kind, None, data)
-        self._feed.state(
-            SlotState.FAIL, f"FAIL remove: {data['error']}", code="line.bug", at=round(time.monotonic(), 3)
-        )
+        self._feed.state(SlotState.FAIL, f"FAIL remove: {data['error']}", code=kind)
