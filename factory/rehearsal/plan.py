@@ -1,0 +1,89 @@
+"""Which units lie on a simulated bench: names, addresses, routes, faults."""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from factory.errors import UsageError
+from factory.rehearsal.faults import Fault
+
+ZERO = "00:00:00:00:00:00"
+OUI = "b8:27:eb"
+INTERFACES = ("eth0", "wlan0")
+SERIAL_ROUTE = "serial"
+SSH_ROUTE = "ssh"
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPlan:
+    """What one simulated unit is, before it is built.
+
+    `macs` maps interface names to MACs in lower-case colon form; `serial` is the board serial; `routes` holds
+    "serial", "ssh" or both; `faults` act from the first boot on, with their default parameters.
+    """
+
+    name: str
+    macs: Mapping[str, str]
+    serial: str
+    routes: frozenset[str] = frozenset({SERIAL_ROUTE, SSH_ROUTE})
+    connectd_control: bool = True
+    faults: frozenset[Fault] = frozenset()
+    model: str = "Rehearsal Board 3 Rev 1.2"
+    left_out: frozenset[str] = field(default=frozenset())
+
+    def __post_init__(self) -> None:
+        if not self.routes or self.routes - {SERIAL_ROUTE, SSH_ROUTE}:
+            raise UsageError(f"unit {self.name}: routes are 'serial' and 'ssh', at least one of them")
+
+
+def demo_plans(count: int, seed: int = 0) -> tuple[UnitPlan, ...]:
+    """Return the units of the demo: of every six, two on serial only, two on SSH only, two on both; half of them
+    with a connectd_control; over the whole bench one clone pair and one unit with zero MACs.
+
+    The same `count` and `seed` give the same units. Raises UsageError when `count` is below 3.
+    """
+    if not 3 <= count <= 999:
+        raise UsageError(
+            f"a demo bench of {count} units is not possible",
+            hint="Give 3 to 999: a clone pair and a unit with zero MACs are always among them.",
+            code="rehearsal.count",
+        )
+    generator = random.Random(seed)  # noqa: S311 - repeatable, not secret
+    base = generator.randrange(0x100000, 0xE00000) & ~1
+    plans = [_plan(index, base, generator) for index in range(count)]
+    # Whichever of the pair is refused, units on serial, on SSH and on both are left to pass.
+    twin, clone, zero = (0, 3, 4) if count > 4 else (0, 1, 2)
+    plans[clone] = replace(plans[clone], macs=plans[twin].macs, faults=frozenset({Fault.CLONE}))
+    plans[zero] = replace(plans[zero], macs=dict.fromkeys(INTERFACES, ZERO), faults=frozenset({Fault.ZERO_MAC}))
+    return tuple(plans)
+
+
+def another_unit(plan: UnitPlan) -> UnitPlan:
+    """Return a sound unit of the same kind with other addresses and serial: what a swap puts in the slot."""
+    # Demo units end below 0xF00000; the serial keeps two swapped units apart.
+    base = 0xF00000 | zlib.crc32(plan.serial.encode()) & 0xFFFF0
+    macs = {name: _mac(base + offset) for offset, name in enumerate(plan.macs)}
+    return replace(plan, name=f"{plan.name}x", macs=macs, serial=plan.serial[::-1], faults=frozenset())
+
+
+def _plan(index: int, base: int, generator: random.Random) -> UnitPlan:
+    routes = (
+        frozenset({SERIAL_ROUTE}),
+        frozenset({SSH_ROUTE}),
+        frozenset({SERIAL_ROUTE, SSH_ROUTE}),
+    )[index % 3]
+    return UnitPlan(
+        name=f"unit-{index + 1:02d}",
+        macs={name: _mac(base + 2 * index + offset) for offset, name in enumerate(INTERFACES)},
+        serial=f"10000000{generator.getrandbits(32):08x}",
+        routes=routes,
+        connectd_control=index % 6 in {0, 1, 5},
+    )
+
+
+def _mac(number: int) -> str:
+    digits = f"{number & 0xFFFFFF:06x}"
+    return ":".join([OUI, digits[:2], digits[2:4], digits[4:]])
