@@ -1,0 +1,130 @@
+"""Export: a lot's passed units as the portal's upload files, and as a workbook for people."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from factory.config import Product
+from factory.errors import Exit, FactoryError, UsageError
+from factory.files import make_folder, read_bytes
+from factory.identity import KeySource
+from factory.ledger import LotRecord, PassedUnit, UploadFile
+from factory.lots.rows import upload_table
+from factory.sheets import REMOTEIT_BULK, Part, encode_csv, write_csv
+from factory.sheets.xlsx import write_xlsx
+from factory.values import RowState
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+class ExportError(FactoryError):
+    """A lot cannot be exported; nothing was recorded. `code` is `export.CAUSE`."""
+
+    code = "export"
+    exit_code = Exit.FAILED
+
+
+class Uploads(Protocol):
+    """What an export wants from the ledger."""
+
+    def lot(self, lot: str) -> LotRecord:
+        """The lot. Raises UsageError for one that is not there."""
+
+    def passed_units(self, lot: str, *, states: Collection[RowState] | None = None) -> tuple[PassedUnit, ...]:
+        """The passed units of a lot in the order of their passing."""
+
+    def next_upload(self, lot: str) -> int:
+        """The number of the lot's next upload file, from 1."""
+
+    def mark_exported(self, lot: str, files: Sequence[UploadFile]) -> object:
+        """Record upload files in one transaction. Raises UsageError for a unit that is in a live upload."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export wrote: upload files in order, the workbook for people, and how many units are in them."""
+
+    lot: str
+    files: tuple[Path, ...]
+    workbook: Path
+    rows: int
+
+
+def export(ledger: Uploads, product: Product, lot: str, out: Path) -> Exported:
+    """Write the upload files of a lot's passed units that are in no upload yet, then record them in the ledger.
+
+    The files are there, read back and compared, before the ledger says so: an export that is cut short is simply
+    done again. They hold registration keys and have mode 0600.
+
+    Raises ExportError: no unit waits (`export.nothing`), the lot is another product's (`export.product`), a unit's
+    key does not come out as it was when the unit passed (`export.key`), two rows would collide (`export.duplicate`),
+    another file is in the way (`export.exists`). Also SheetError, FileError, SecretError, UsageError and what the
+    ledger raises.
+    """
+    _require_product(ledger, product, lot)
+    units = ledger.passed_units(lot, states=(RowState.UNLISTED,))
+    if not units:
+        raise _nothing(ledger, lot)
+    keys = KeySource.open(product.identity.key, product.folder)
+    table = upload_table(units, product, keys)
+    rows: list[tuple[str, ...]] = list(table.itertuples(index=False, name=None))
+    number = ledger.next_upload(lot)
+    parts = encode_csv(rows, REMOTEIT_BULK)
+    names = [_name(lot, number + index) for index in range(len(parts))]
+    make_folder(out)
+    for name, part in zip(names, parts, strict=True):
+        _require_free(out / name, part)
+    files = tuple(write_csv(part, REMOTEIT_BULK, out / name) for name, part in zip(names, parts, strict=True))
+    workbook = write_xlsx(rows, REMOTEIT_BULK, out / f"{Path(names[0]).stem}.xlsx")
+    companions = {workbook.name: _sha256(read_bytes(workbook))}
+    uploads = [
+        UploadFile(path.name, number + index, _sha256(part.content), _units_of(part, units), companions)
+        for index, (path, part) in enumerate(zip(files, parts, strict=True))
+    ]
+    ledger.mark_exported(lot, uploads)
+    return Exported(lot, files, workbook, len(rows))
+
+
+def _require_product(ledger: Uploads, product: Product, lot: str) -> None:
+    bound = ledger.lot(lot).binding.product
+    if bound != product.product.name:
+        raise UsageError(
+            f"lot {lot} was made as product {bound}, and {product.folder / 'product.toml'} is {product.product.name}",
+            hint="Name the product file of the lot.",
+            code="export.product",
+        )
+
+
+def _nothing(ledger: Uploads, lot: str) -> ExportError:
+    listed = len(ledger.passed_units(lot))
+    if listed:
+        message = f"all {listed} passed units of lot {lot} are in an upload already"
+        return ExportError(message, hint="`factory ledger trace` names the upload of a unit.", code="export.nothing")
+    return ExportError(f"no unit of lot {lot} has passed yet", hint="Only passed units go out.", code="export.nothing")
+
+
+def _require_free(path: Path, part: Part) -> None:
+    """The same bytes may be there from an export that was cut short; anything else is somebody's upload file."""
+    if path.exists() and read_bytes(path) != part.content:
+        raise ExportError(
+            f"{path} is there, with another content",
+            hint="Is it another ledger's? Name another folder; nothing was written.",
+            code="export.exists",
+        )
+
+
+def _units_of(part: Part, units: Sequence[PassedUnit]) -> tuple[int, ...]:
+    return tuple(unit.unit for unit in units[part.first : part.first + len(part.rows)])
+
+
+def _name(lot: str, number: int) -> str:
+    return f"{_UNSAFE.sub('_', lot)}-upload-{number:03d}.csv"
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
