@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,10 +62,9 @@ def run_demo(
     with ExitStack() as stack:
         bench = stack.enter_context(SimulatedBench(out / "units", plans))
         product_file, bench_file = write_rehearsal(bench, out)
-        bench.start()
         product, station = load_product(product_file), load_bench(bench_file)
         summary, exported = _work(product, station, out, units, started, on_event)
-    surprises = tuple(unexpected(plans, summary.rows, exported.rows))
+    surprises = tuple(unexpected(slots_of(station, plans), summary.rows, exported.rows))
     result = DemoResult(out, summary, exported, surprises, time.monotonic() - began)
     write_text(out / SUMMARY, json.dumps(_document(result), indent=2) + "\n")
     return result
@@ -124,17 +123,22 @@ def _work(
         return summary, export(ledger, product, LOT, out / "upload")
 
 
-def unexpected(plans: Sequence[UnitPlan], rows: Sequence[Row], exported: int) -> list[str]:
+def slots_of(bench: Bench, plans: Sequence[UnitPlan]) -> dict[str, UnitPlan]:
+    """Which planned unit lies in which slot: the bench file lists the slots in the order of the plans."""
+    return dict(zip((slot.name for slot in bench.slot), plans, strict=True))
+
+
+def unexpected(plans: Mapping[str, UnitPlan], rows: Sequence[Row], exported: int) -> list[str]:
     """Compare what happened with what the plans call for: one line per surprise.
 
     Of units that share their MACs exactly one passes and the others are refused; an all-zero MAC is refused;
     every other unit passes; the upload has one row per passed unit.
     """
     outcome = {row.slot: row.outcome for row in rows}
-    surprises = [f"{plan.name}: no attempt was finished" for plan in plans if plan.name not in outcome]
+    surprises = [f"{slot}: no attempt was finished" for slot in plans if slot not in outcome]
     groups: dict[tuple[str, ...], list[str]] = {}
-    for plan in plans:
-        groups.setdefault(tuple(sorted(plan.macs.values())), []).append(plan.name)
+    for slot, plan in plans.items():
+        groups.setdefault(tuple(sorted(plan.macs.values())), []).append(slot)
     for macs, names in groups.items():
         passed = [name for name in names if outcome.get(name) == "passed"]
         refused = [name for name in names if outcome.get(name) == "refused"]

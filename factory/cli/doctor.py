@@ -30,7 +30,7 @@ def doctor(
     Exits 1 when something must be mended.  Example:  factory doctor --bench acme/bench.toml
     """
     from factory.config import load_bench
-    from factory.units.ports import port_findings
+    from factory.units.bench_check import bench_findings
     from factory.values import Severity
 
     session: Session = context.obj
@@ -40,7 +40,7 @@ def doctor(
     with use_ledger(ledger, station, quiet=json) as book:
         findings = list(book.doctor())
     if station is not None:
-        findings += port_findings(station.slot)
+        findings += bench_findings(station.slot)
     bad = any(finding.severity is Severity.ERROR for finding in findings)
     if json:
         fields = ("code", "severity", "place", "message", "hint", "value")

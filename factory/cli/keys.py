@@ -7,6 +7,7 @@ import select
 import sys
 import threading
 from collections.abc import Callable
+from typing import Any
 
 
 class Keyboard:
@@ -21,13 +22,13 @@ class Keyboard:
         self._on_line = on_line
         self._wake, self._stop = os.pipe()
         self._thread = threading.Thread(target=self._read, name="keyboard", daemon=True)
-        self._saved: list[object] | None = None
+        self._saved: Any = None
 
     def __enter__(self) -> Keyboard:
         import termios
         import tty
 
-        self._saved = list(termios.tcgetattr(sys.stdin))
+        self._saved = termios.tcgetattr(sys.stdin)
         tty.setcbreak(sys.stdin, termios.TCSANOW)
         self._thread.start()
         return self

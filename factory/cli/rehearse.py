@@ -15,8 +15,9 @@ from factory.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from factory.rehearsal.bench import SimulatedBench, SimulatedUnit
+    from factory.rehearsal.bench import SimulatedBench
     from factory.rehearsal.faults import Fault
+    from factory.rehearsal.unit import SimulatedUnit
 
 
 def add_to(app: typer.Typer) -> None:
@@ -61,7 +62,6 @@ def bench(
         signal.signal(number, lambda *_: ended.set())
     with SimulatedBench(out / "units", bench_plans(units, faults), baud=baud) as simulated:
         product, bench_file = write_rehearsal(simulated, out)
-        simulated.start()
         _explain(simulated, product, bench_file)
         ended.wait()
     talk().print("the units are gone")
