@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
@@ -11,6 +12,8 @@ from factory.errors import UsageError
 # The revision that this code is written for. Alembic is only loaded when a ledger is made or moved.
 HEAD = "0001"
 _VERSIONS = "alembic_version"
+# Alembic's `op` and `context` are one per process: two threads that make ledgers at once would share them.
+_ALEMBIC = threading.Lock()
 
 
 def revision(connection: Connection) -> str | None:
@@ -46,4 +49,5 @@ def create(connection: Connection) -> None:
     # A per cent sign in the installation's path would be read as interpolation.
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    with _ALEMBIC:
+        command.upgrade(config, "head")

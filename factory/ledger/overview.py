@@ -34,4 +34,4 @@ def _summary(connection: Connection, lot: LotRecord) -> LotSummary:
 
 
 def _counts(connection: Connection, query: Select[Any]) -> dict[str, int]:
-    return dict(sorted(connection.execute(query).tuples()))
+    return dict(sorted((str(row[0]), int(row[1])) for row in connection.execute(query)))

@@ -32,7 +32,9 @@ def passed_in(connection: Connection, attempt: int) -> PassedUnit:
 
 
 def _query(which: ColumnElement[bool]) -> Select[Any]:
-    newest = select(func.max(upload_rows.c.id)).where(upload_rows.c.unit == passes.c.unit).scalar_subquery()
+    every_row = upload_rows.alias()
+    of_unit = select(func.max(every_row.c.id)).where(every_row.c.unit == passes.c.unit)
+    newest = of_unit.correlate(passes).scalar_subquery()
     columns = (passes.c.unit, passes.c.at, attempts, upload_rows.c.state.label("row_state"), upload_rows.c.upload)
     return (
         select(*columns)
