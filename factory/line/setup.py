@@ -13,7 +13,7 @@ from factory.images import Builder
 from factory.ledger import Ledger
 from factory.line.feed import Feed
 from factory.line.power import SlotPower
-from factory.line.routes import Route, routes_of
+from factory.line.routes import Route
 from factory.line.timing import Timing
 from factory.secrets import Secret
 from factory.units.login import Login
@@ -72,6 +72,7 @@ def secrets_of(product: Product, login: Login) -> tuple[Secret, ...]:
 
 def default_routes(product: Product, login: Login, timing: Timing) -> RoutesOf:
     """The real routes: serial ports and SSH."""
+    from factory.line.bench_routes import routes_of
 
     def make(slot: Slot) -> tuple[Route, ...]:
         return routes_of(slot, login, product.unit.timeouts, timing)
