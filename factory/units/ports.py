@@ -1,108 +1,91 @@
-"""Whether every slot's port is there, free and permitted: for `factory doctor`, before a unit is ever connected."""
+"""Serial ports: opened exclusively, and every way in which that fails told apart."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
-import shutil
-from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from factory.config import Slot
-from factory.values import Finding, Severity
+from factory.units.protocol import UnitError
 
-# Services that open every new serial port to look for modems or Braille displays (factory floor reference, section 2).
-_CLAIMERS = {
-    "ModemManager": 'sudo systemctl mask --now ModemManager, or a udev rule with ENV{ID_MM_DEVICE_IGNORE}="1"',
-    "brltty": "sudo systemctl mask --now brltty.path brltty-udev, or: sudo apt-get remove brltty",
-}
+if TYPE_CHECKING:
+    import serial
+
+    from factory.config import SerialSection
+
+_GRABBERS = "ModemManager and brltty take new serial ports: stop them (systemctl stop ModemManager brltty)."
+_BY_PATH = Path("/dev/serial/by-path")
 
 
-def port_findings(slots: Iterable[Slot], proc: Path = Path("/proc")) -> list[Finding]:
-    """Look at the serial ports, network interfaces and power programs of the slots; empty means all is well.
+def open_port(section: SerialSection) -> serial.SerialBase:
+    """Open a port 8N1 without flow control, exclusively, and never blocking.
 
-    `proc` is where the system lists its processes, a parameter for tests.
+    `section.port` is a device, a symlink to one, or a pyserial URL such as `socket://127.0.0.1:7000`. dtr and rts
+    are set before the port opens, so that a board that resets on them sees no pulse. Raises UnitError with code
+    unit.port-missing, unit.port-busy, unit.port-denied or unit.port.
     """
-    findings: list[Finding] = []
-    devices: dict[Path, str] = {}
-    for slot in slots:
-        if slot.serial is not None and "://" not in slot.serial.port:
-            findings += _serial(slot.name, Path(slot.serial.port), devices)
-        if slot.ssh is not None and slot.ssh.interface is not None:
-            findings += _interface(slot.name, slot.ssh.interface)
-        if slot.power is not None:
-            findings += _programs(slot.name, {slot.power.on[0], slot.power.off[0]})
-    if devices:
-        findings += _users(devices, proc)
-    return findings
+    import serial
 
-
-def _serial(slot: str, port: Path, devices: dict[Path, str]) -> Iterator[Finding]:
-    place = f"slot {slot}, {port}"
-    if not port.exists():
-        yield _error(
-            "PORT-MISSING", place, "there is no such port", "Plug the adapter in; see ls -l /dev/serial/by-path."
-        )
-        return
-    device = port.resolve()
-    if device in devices:
-        yield _error(
-            "PORT-DOUBLE", place, f"is the same device as that of slot {devices[device]}", "One slot, one port."
-        )
-    devices[device] = slot
-    if not os.access(device, os.R_OK | os.W_OK):
-        yield _error(
-            "PORT-RIGHTS", place, "may not be opened by this user", "sudo usermod -aG dialout $USER, then log in again."
-        )
-    if "/by-" not in str(port) and str(port).startswith("/dev/tty"):
-        yield Finding(
-            "PORT-NAME",
-            Severity.WARNING,
-            place,
-            "the number of a tty changes when adapters are plugged in another order",
-            "Name the port by its physical path in /dev/serial/by-path.",
-        )
-
-
-def _interface(slot: str, interface: str) -> Iterator[Finding]:
-    folder = Path("/sys/class/net", interface)
-    if not folder.exists():
-        yield _error("NIC-MISSING", f"slot {slot}, {interface}", "there is no such network interface", "See: ip link.")
-
-
-def _programs(slot: str, programs: set[str]) -> Iterator[Finding]:
-    for program in sorted(programs):
-        if shutil.which(program) is None:
-            yield _error("POWER-PROGRAM", f"slot {slot}, {program}", "the power program is not there", "Install it.")
-
-
-def _users(devices: dict[Path, str], proc: Path) -> Iterator[Finding]:
-    """Find processes that hold a slot's device open, and services that will claim it."""
-    for process in proc.iterdir():
-        if not process.name.isdigit() or process.name == str(os.getpid()):
-            continue
-        name = _read(process / "comm").strip()
-        if name in _CLAIMERS:
-            yield Finding(
-                "PORT-CLAIMED", Severity.WARNING, name, "is running and opens serial ports by itself", _CLAIMERS[name]
-            )
-        for device in _open_files(process) & devices.keys():
-            place = f"slot {devices[device]}, {device}"
-            yield _error("PORT-BUSY", place, f"is held open by {name} (process {process.name})", f"Stop {name}.")
-
-
-def _open_files(process: Path) -> set[Path]:
     try:
-        return {Path(link.readlink()) for link in (process / "fd").iterdir() if link.is_symlink()}
-    except OSError:
-        return set()  # the process ended, or belongs to another user: what it has open cannot be known
+        if "://" in section.port:
+            return serial.serial_for_url(section.port, baudrate=section.baud, timeout=0, write_timeout=0)
+        port = serial.Serial(None, baudrate=section.baud, timeout=0, write_timeout=0, exclusive=True)
+        # The link is resolved once: a cable that comes back under another name is another port.
+        port.port = os.path.realpath(section.port)
+        if section.dtr is not None:
+            port.dtr = section.dtr
+        if section.rts is not None:
+            port.rts = section.rts
+        port.open()
+    except (OSError, ValueError) as error:
+        raise _why_not(section.port, error) from error
+    return port
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(errors="replace")
-    except OSError:
-        return ""  # the process ended while we looked
+def port_holders(port: str) -> tuple[str, ...]:
+    """Name the other processes that have the port open, as far as this user may see: 'ModemManager (pid 812)'."""
+    device = os.path.realpath(port)
+    others = sorted(int(path.name) for path in Path("/proc").glob("[0-9]*") if int(path.name) != os.getpid())
+    processes = [Path("/proc", str(number)) for number in others]
+    return tuple(f"{_name(each)} (pid {each.name})" for each in processes if _has_open(each, device))
 
 
-def _error(code: str, place: str, message: str, hint: str) -> Finding:
-    return Finding(code, Severity.ERROR, place, message, hint)
+def _has_open(process: Path, device: str) -> bool:
+    # Other users' processes are closed to us, and processes end while we look.
+    with contextlib.suppress(OSError):
+        return any(_target(link) == device for link in (process / "fd").iterdir())
+    return False
+
+
+def _target(link: Path) -> str:
+    with contextlib.suppress(OSError):
+        return str(link.readlink())
+    return ""
+
+
+def _name(process: Path) -> str:
+    with contextlib.suppress(OSError):
+        return (process / "comm").read_text(encoding="ascii", errors="backslashreplace").strip()
+    return "a process"
+
+
+def _why_not(port: str, error: Exception) -> UnitError:
+    number = getattr(error, "errno", None)
+    if number in (errno.ENOENT, errno.ENXIO, errno.ENODEV):
+        there = sorted(entry.name for entry in _BY_PATH.iterdir()) if _BY_PATH.is_dir() else []
+        known = f"There are: {', '.join(there)}." if there else "No serial adapter is plugged in."
+        return UnitError(
+            f"serial port {port} does not exist", hint=f"Check the cable. {known}", code="unit.port-missing"
+        )
+    if number in (errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK):
+        holders = port_holders(port)
+        by = f" by {', '.join(holders)}" if holders else ""
+        return UnitError(f"serial port {port} is in use{by}", hint=_GRABBERS, code="unit.port-busy")
+    if number in (errno.EACCES, errno.EPERM):
+        hint = "Add the user to the group dialout (usermod -aG dialout USER) and log in again."
+        return UnitError(f"no right to open the serial port {port}", hint=hint, code="unit.port-denied")
+    reason = os.strerror(number) if number else str(error)
+    hint = "Is this a serial port, and does the adapter know this baud rate? Look with: stty -F PORT -a"
+    return UnitError(f"cannot open the serial port {port}: {reason}", hint=hint, code="unit.port")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from factory.errors import FactoryError
+from factory.errors import Exit, FactoryError
 from factory.units.deadline import Deadline
 
 Progress = Callable[[int], None]
@@ -16,9 +16,24 @@ Progress = Callable[[int], None]
 
 
 class UnitError(FactoryError):
-    """A unit did not do what was asked; the message names the route and what came back."""
+    """A unit did not do what was asked; the message names the route and what came back.
+
+    `retry` is False where another try can only do harm (a wrong password counts towards a lockout).
+    """
 
     code = "unit"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        code: str | None = None,
+        exit_code: Exit | None = None,
+        retry: bool = True,
+    ) -> None:
+        super().__init__(message, hint=hint, code=code, exit_code=exit_code)
+        self.retry = retry
 
 
 class UnitGone(UnitError):  # noqa: N818 - reads as what happened
@@ -29,9 +44,7 @@ class UnitGone(UnitError):  # noqa: N818 - reads as what happened
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """A command that ran on the unit. A non-zero `status` is data and not an error. Over serial `stderr` is
-    joined into `stdout` only where the command itself does so; it is empty otherwise.
-    """
+    """A command that ran on the unit. A non-zero `status` is data and not an error. `stderr` may be cut short."""
 
     command: str
     status: int

@@ -1,0 +1,87 @@
+"""The agent: a small POSIX sh loop that a login shell on the unit runs, so that the wire never speaks to a parser.
+
+It reads numbered requests, runs one only when the whole of it has arrived (by hash, or after the station has
+compared the echo), keeps the answer, and sends it again as often as it is asked, so that no command runs twice.
+It needs `read`, `printf`, `[`, command substitution and one encoder, and it uses no temporary file. Its text holds
+no single quote (it travels inside them), no tab and no exclamation mark (interactive shells act on those).
+"""
+
+from __future__ import annotations
+
+from factory.units.framing import Codec, Hash
+from factory.units.login import split
+
+REPLY_LIMIT = 1024 * 1024
+_ENCODED_LIMIT = 4 * REPLY_LIMIT
+
+# Lines up:   B n (new request), D text (a piece of it), X n hash (run), Z n hash (run with a payload on stdin),
+#             E n (echo the request), G n (are you there), Q (leave); a lone Ctrl-U also leaves.
+# In a payload: D text, K block attempt hash (end of a block), P attempt (where are we), T count attempt (end),
+#             A (abort).
+_TEXT = """\
+LC_ALL=C
+m={mark}
+u=$(printf "\\025")
+{stty}
+exec 5>&1
+Y() {{ {encoder}; }}
+T() {{ {decoder}; }}
+H() {{ {hash}; }}
+A() {{ printf "\\n%s) %s %s %s %s\\n" "$m" "$1" "$2" "$3" "$3"; }}
+S() {{ printf "\\n%s( %s R\\n%s\\n%s) %s R %s %s\\n" "$m" "$l" "$x" "$m" "$l" "${{#x}}" "$r"; }}
+W() {{ trap "" PIPE; n=0; d=; f=; while read -r a; do case $a in
+"D "*) d=$d${{a#D }}; continue;;
+"K "*) j=${{a#K }}; t=${{j#* }}; g=${{t#* }}; t=${{t%% *}}; j=${{j%% *}}
+if [ "$j" = $((n+1)) ]; then H "$j:$d"; if [ "$h" = "$g" ]; then if T "$d"; then n=$j; else f=1; fi; fi; fi;;
+"P "*) j=p; t=${{a#P }};;
+"T "*) j=${{a#T }}; t=${{j#* }}; j=${{j%% *}}; if [ "$j$f" = "$n" ]; then A "$i" K "T.$j.$t" >&5; return 0; fi;;
+"A"|"$u") return 1;;
+*) continue;;
+esac
+d=; if [ -n "$f" ]; then A "$i" F "$n.$j.$t" >&5; else A "$i" K "$n.$j.$t" >&5; fi
+done; return 1; }}
+R() {{ sh -c "$c" 2>&3 3>&- 4>&- 5>&-; }}
+C() {{ if [ "$o" = Z ]; then W 2>/dev/null | R; else R </dev/null; fi; echo "S$?"; }}
+U() {{ c=$(T "$b"; echo .); c=${{c%.}}
+x=$( {{ {{ C{head} | Y >&4; }} 3>&1 | {{ e=$({error} Y); echo .; echo "$e"; }} >&4; }} 4>&1 )
+if [ ${{#x}} -gt {limit} ]; then x=too-large; fi
+H "$l:$x"; r=$h; }}
+z=0; i=; b=; l=; x=; r=; k=
+A 0 G start
+while [ $z -lt 50 ]; do
+if read -r a; then z=0; else z=$((z+1)); continue; fi
+case $a in
+"B "*) i=${{a#B }}; b=; k=;;
+"D "*) b=$b${{a#D }}; k=;;
+"E "*) k=${{a#E }}; H "$k:$b"; printf "\\n%s( %s E\\n%s\\n%s) %s E %s %s\\n" "$m" "$k" "$b" "$m" "$k" "${{#b}}" "$h";;
+[XZ]" "*) o=${{a%% *}}; j=${{a#? }}; g=${{j#* }}; j=${{j%% *}}
+if [ "$j" = "$l" ]; then S
+else H "$i:$b"; if [ "$j" = "$i" ] && [ "$h" = "$g" ] && [ {whole} ]; then l=$j; U; S; else A "$j" N n; fi; fi;;
+"G "*) A 0 G "${{a#G }}";;
+"Q"{quit}) break;;
+esac
+done
+{leave}"""
+
+_HASH = 'h=$(printf %s "$1" | {tool}); h=${{h%% *}}'
+
+
+def agent_text(mark: str, codec: Codec, check: Hash, *, tools: frozenset[str], log_out: bool) -> str:
+    """The agent's source for one unit: its codec, its hash, what it has of `stty` and `head`, and how to leave."""
+    has_stty = "stty" in tools
+    # Control characters that a damaged byte may turn into must not stop, kill or end anything.
+    raw = "s=$(stty -g); stty -echo -icanon -isig -ixon -iexten icrnl min 1 time 0"
+    leave = ["exec 5>&-", *(['stty "$s"'] if has_stty else [])]
+    return _TEXT.format(
+        mark=split(mark),
+        stty=raw if has_stty else "",
+        encoder=codec.encoder,
+        decoder=codec.decoder,
+        hash=_HASH.format(tool=check.tool) if check.checks else "h=-",
+        head=f" | head -c {REPLY_LIMIT + 64}" if "head" in tools else "",
+        error="{ head -c 4096; while read -r a; do :; done; } |" if "head" in tools else "",
+        limit=_ENCODED_LIMIT,
+        whole='"$h" = "$g"' if check.checks else '"$k" = "$i"',
+        quit='|"$u"' if has_stty else '|"$u"|""',
+        leave="\n".join([*leave, *(["exit"] if log_out else [])]),
+    )

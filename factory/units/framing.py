@@ -1,0 +1,184 @@
+"""What goes over a serial wire between station and agent: numbered requests up, checked frames down.
+
+Every way in which a wire damages bytes ends in a frame that fails its length or hash, and is asked for again.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from factory.units.terminal import plain
+
+LINE = 480  # characters of payload per line up: whole lines stay under 512
+_HEX = re.compile(rb" *[0-9a-f]{2}(?: *[0-9a-f]{2})* *")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}|=|==")
+
+
+class Damaged(Exception):  # noqa: N818 - caught inside this room and turned into another try
+    """A frame or its content is not what the unit sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hash:
+    """A hash tool of the unit and the same in Python; `none` means that everything is compared twice."""
+
+    tool: str
+    of: Callable[[bytes], str]
+
+    @property
+    def checks(self) -> bool:
+        """False where the unit has no hash tool at all."""
+        return self.tool != "none"
+
+
+def _cksum(data: bytes) -> str:
+    """POSIX cksum: a CRC with the data's length appended, most significant bit first."""
+    length, tail = len(data), b""
+    while length:
+        tail += bytes([length & 0xFF])
+        length >>= 8
+    # The same polynomial as zlib's, but unreflected and started at zero: mirror the bits, undo zlib's start value.
+    mirrored = (data + tail).translate(_MIRROR)
+    reflected = zlib.crc32(mirrored, 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return str(int(f"{reflected:032b}"[::-1], 2) ^ 0xFFFFFFFF)
+
+
+_MIRROR = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+HASHES = (
+    Hash("sha256sum", lambda data: hashlib.sha256(data).hexdigest()),
+    Hash("md5sum", lambda data: hashlib.md5(data, usedforsecurity=False).hexdigest()),
+    Hash("cksum", _cksum),
+)
+NO_HASH = Hash("none", lambda _: "-")
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """How bytes become text on the wire: what the unit runs to encode and decode, and the same here."""
+
+    name: str
+    encoder: str  # shell commands from stdin to stdout
+    decoder: str  # shell commands that take $1 to stdout
+    encode: Callable[[bytes], bytes]
+    keep: re.Pattern[bytes]  # which lines of an answer are payload and not noise
+    decode: Callable[[bytes], bytes]
+
+
+def _octal(data: bytes) -> bytes:
+    return b"".join(b"\\%03o" % byte for byte in data)
+
+
+def _from_hex(text: bytes) -> bytes:
+    return bytes.fromhex(text.decode("ascii"))
+
+
+def _from_base64(text: bytes) -> bytes:
+    return base64.b64decode(text, validate=True)
+
+
+# printf takes octal escapes in its format; every POSIX shell has it.
+_PRINTF = 'printf "$1"'
+BASE64 = Codec("base64", "base64", 'printf "%s\\n" "$1" | base64 -d', base64.b64encode, _BASE64, _from_base64)
+OD = Codec("od", "od -An -v -tx1", _PRINTF, _octal, _HEX, _from_hex)
+HEXDUMP = Codec("hexdump", 'hexdump -v -e "16/1 \\"%02x\\" \\"\\n\\""', _PRINTF, _octal, _HEX, _from_hex)
+CODECS = (BASE64, OD, HEXDUMP)
+
+
+def pieces(text: bytes) -> Iterator[bytes]:
+    """Cut encoded text into lines' worth; an octal escape is never cut in two."""
+    step = LINE - LINE % 4
+    for start in range(0, len(text), step):
+        yield text[start : start + step]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A checked answer of the agent: `kind` R (reply), E (echo), N, G, K, F (short ones, with `value`)."""
+
+    kind: str
+    number: str
+    value: str = ""
+    body: bytes = b""
+
+
+class FrameReader:
+    """Takes lines as they come and returns frames; what belongs to none is handed to `noise`.
+
+    A frame opens with `MARK( number kind` and ends with `MARK) number kind length hash`; short ones are the end
+    line alone, with their value twice.
+    """
+
+    def __init__(self, mark: str, codec: Codec, check: Hash, *, limit: int) -> None:
+        self._open = re.compile(rb"^" + mark.encode() + rb"\( (\d+) ([RE])$")
+        self._close = re.compile(rb"^" + mark.encode() + rb"\) (\d+) ([RENGKF]) (\S+) (\S+)$")
+        self._codec = codec
+        self._check = check
+        self._limit = limit
+        self._lines: list[bytes] = []
+        self._size = 0
+        self.inside: tuple[bytes, bytes] | None = None
+        self.noise = bytearray()
+
+    def take(self, raw: bytes) -> Frame | None:
+        """Take one line without its end. Raises Damaged where a frame ends that is not whole."""
+        line = plain(raw)
+        opened = self._open.match(line)
+        if opened:
+            self.inside, self._lines, self._size = (opened[1], opened[2]), [], 0
+            return None
+        closed = self._close.match(line)
+        if closed:
+            return self._finish(closed)
+        if self.inside is not None and (line == b"." or self._keeps(line)):
+            self._size += len(line)
+            if self._size <= self._limit:
+                self._lines.append(line)
+        elif line:
+            self.noise = (self.noise + line + b"\n")[-4096:]
+        return None
+
+    def _keeps(self, line: bytes) -> bool:
+        pattern = _UP if self.inside is not None and self.inside[1] == b"E" else self._codec.keep
+        return pattern.fullmatch(line) is not None or line == b"too-large"
+
+    def _finish(self, closed: re.Match[bytes]) -> Frame | None:
+        number, kind, first, second = (part.decode("ascii", "replace") for part in closed.groups())
+        if kind not in "RE":
+            if first != second:
+                raise Damaged("a short frame differs from its repetition")
+            return Frame(kind, number, first)
+        inside, lines = self.inside, self._lines
+        self.inside, self._lines = None, []
+        if inside != (closed[1], closed[2]):
+            raise Damaged("a frame's beginning is missing")
+        body = b"\n".join(lines) if kind == "R" else b"".join(lines)
+        if self._size > self._limit:
+            return Frame(kind, number, "too-large")
+        if first != str(len(body)) or second != self._check.of(number.encode() + b":" + body):
+            raise Damaged("length or hash of a frame is wrong")
+        return Frame(kind, number, body=body)
+
+
+_UP = re.compile(rb"[A-Za-z0-9+/=\\]+")
+
+
+def parse_reply(body: bytes, codec: Codec) -> tuple[int, bytes, bytes]:
+    """Split a reply into exit status, stdout and stderr. Raises Damaged where it has not that form."""
+    out, dot, err = body.partition(b".")
+    if not dot:
+        raise Damaged("a reply without its separator")
+    try:
+        output = codec.decode(out.replace(b"\n", b"").replace(b" ", b""))
+        error = codec.decode(err.replace(b"\n", b"").replace(b" ", b""))
+    except (binascii.Error, ValueError) as reason:
+        raise Damaged("a reply that does not decode") from reason
+    content, _, status = output.rpartition(b"S")
+    if not re.fullmatch(rb"\d{1,3}\n", status):
+        raise Damaged("a reply without exit status")
+    return int(status), content, error

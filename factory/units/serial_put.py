@@ -1,0 +1,163 @@
+"""A payload over the serial wire: text blocks under a hash, two on their way at a time, resent where damaged."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+
+from factory.units.deadline import Deadline
+from factory.units.framing import Damaged, Frame, pieces
+from factory.units.protocol import Progress, UnitError
+from factory.units.serial_shell import SerialShell
+
+_WINDOW = 2  # blocks on their way: the wire never waits for an acknowledgement, the unit's buffers stay small
+_TRIES = 60
+
+
+class SerialPut:
+    """One payload on its way into one command. `retries` counts blocks that had to be sent again, `on_wire` bytes."""
+
+    def __init__(self, shell: SerialShell, payload: bytes, *, compress: bool) -> None:
+        packed = gzip.compress(payload, 9, mtime=0) if compress else payload
+        self._zipped = len(packed) < 0.98 * len(payload)
+        self._data = packed if self._zipped else payload
+        self._payload = len(payload)
+        self._shell = shell
+        self._size = _block_size(shell.console.baud)
+        self._count = -(-len(self._data) // self._size)
+        self._attempt = 0
+        self._taken = 0
+        self.described = f"<{len(payload)} bytes, sha256 {hashlib.sha256(payload).hexdigest()}>"
+        self.retries = 0
+        self.on_wire = 0
+
+    def send(self, command: str, deadline: Deadline, progress: Progress | None) -> tuple[int, bytes, bytes]:
+        """Run the command with the payload on its stdin; return status, stdout, stderr.
+
+        The command sees verified blocks only, in order, and no end of its stdin before the last of them. Raises
+        UnitError unit.damaged, unit.put (the command ended well before it had read everything); UnitGone,
+        DeadlineExpired, Cancelled.
+        """
+        shell = self._shell
+        shell.number += 1
+        command = f"gunzip -c | {{ {command}\n}}" if self._zipped else command
+        encoded = shell.wire.codec.encode(command.encode())
+        shell.request("Z", encoded, deadline)
+        self._begin(encoded, deadline)
+        try:
+            whole = self._blocks(deadline, progress)
+        except BaseException:
+            shell.console.write(b"\nA\n", Deadline(2.0))
+            raise
+        status, out, err = shell.finish("Z", command, deadline, begun=True)
+        if not whole and status == 0:
+            raise UnitError(
+                f"{shell.console.route}: the command ended after {self._taken} of {self._count} blocks of its input",
+                code="unit.put",
+            )
+        return status, out, err
+
+    def _begin(self, encoded: bytes, deadline: Deadline) -> None:
+        """Wait until the unit stands ready for blocks; an order that was lost is given again."""
+        shell = self._shell
+        for _ in range(_TRIES):
+            deadline.check(f"starting a transfer on {shell.console.route}")
+            self._say(b"P 0\n", deadline)
+            try:
+                frame = shell.wait(deadline.within(1.5), shell.number, "KNFR")
+            except Damaged:
+                continue
+            if frame is None:
+                shell.ask("Z", encoded, deadline)
+            elif frame.kind == "N":
+                shell.request("Z", encoded, deadline)
+            else:
+                return
+        raise shell.worn_out("orders to receive")
+
+    def _blocks(self, deadline: Deadline, progress: Progress | None) -> bool:
+        """Send every block and the end; True when the unit has confirmed all of them."""
+        following, self._attempt, bad = 1, 1, 0
+        while bad < _TRIES:
+            if following <= self._count and following - self._taken <= _WINDOW:
+                self._block(following, deadline)
+                following += 1
+                if following - self._taken <= _WINDOW and following <= self._count:
+                    continue
+            if self._taken == self._count:
+                self._say(b"T %d %d\n" % (self._count, self._attempt), deadline)
+            answer = self._answer(deadline)
+            if answer in ("done", "over"):
+                return answer == "done"
+            if answer == "good":
+                if progress is not None:
+                    progress(min(self._payload, self._payload * self._taken // max(1, self._count)))
+                continue
+            bad += 1
+            if self._taken < self._count:
+                self.retries += following - 1 - self._taken
+                self._attempt += 1
+                following = self._taken + 1
+        raise self._shell.worn_out("blocks of the payload")
+
+    def _block(self, number: int, deadline: Deadline) -> None:
+        wire = self._shell.wire
+        encoded = wire.codec.encode(self._data[(number - 1) * self._size : number * self._size])
+        check = wire.check.of(b"%d:" % number + encoded)
+        lines = [b"D " + piece + b"\n" for piece in pieces(encoded)]
+        lines.append(b"K %d %d %s\n" % (number, self._attempt, check.encode()))
+        self._say(b"".join(lines), deadline)
+
+    def _say(self, data: bytes, deadline: Deadline) -> None:
+        self.on_wire += len(data)
+        self._shell.console.write(data, deadline)
+
+    def _answer(self, deadline: Deadline) -> str:
+        """What the unit says about the blocks: good (some were taken), bad (go back), done, over (command ended)."""
+        shell = self._shell
+        wait = 2.0 + 2 * _WINDOW * 1.4 * self._size * 10 / shell.console.baud
+        while True:
+            try:
+                frame = shell.wait(deadline.within(wait), shell.number, "KFR")
+            except Damaged:
+                frame = None
+            if frame is None:
+                deadline.check(f"sending a payload on {shell.console.route}")
+                self._attempt += 1
+                self._say(b"P %d\n" % self._attempt, deadline)
+                frame = self._asked(deadline)
+                if frame is None:
+                    return "bad"
+            verdict = self._judge(frame, deadline)
+            if verdict:
+                return verdict
+
+    def _asked(self, deadline: Deadline) -> Frame | None:
+        try:
+            return self._shell.wait(deadline.within(3.0), self._shell.number, "KFR")
+        except Damaged:
+            return None
+
+    def _judge(self, frame: Frame, deadline: Deadline) -> str:
+        if frame.kind == "R":
+            # The reply follows the end of the input; the word that the end was taken must have been lost.
+            return "done" if self._taken == self._count else "over"
+        if frame.kind == "F":
+            self._say(b"A\n", deadline)
+            return "over"
+        taken, _, rest = frame.value.partition(".")
+        block, _, attempt = rest.partition(".")
+        if taken == "T":
+            return "done"
+        if not taken.isdigit() or int(taken) > self._count or int(taken) < self._taken:
+            return ""
+        gained = int(taken) > self._taken
+        self._taken = int(taken)
+        if block.isdigit() and int(block) <= self._taken:
+            return "good" if gained else ""
+        return "bad" if attempt == str(self._attempt) else ""
+
+
+def _block_size(baud: int) -> int:
+    """Payload bytes per block: about 0.7 s of the wire, a multiple of 3 so that base64 needs no padding."""
+    return max(768, min(24576, baud // 14 // 768 * 768))
