@@ -13,6 +13,7 @@ from factory.errors import Exit, FactoryError
 
 PUBLIC = 0o644
 PRIVATE = 0o600
+_PLATFORM_FLAGS: int = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 class FileError(FactoryError):
@@ -32,12 +33,13 @@ def replacing(path: Path, *, mode: int = PUBLIC) -> Iterator[BinaryIO]:
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLATFORM_FLAGS, mode)
     except OSError as error:
         raise _failed("create", path, error) from error
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            os.fchmod(stream.fileno(), mode)
+            if hasattr(os, "fchmod"):  # Windows has neither the call nor the bits
+                os.fchmod(stream.fileno(), mode)
             yield stream
             stream.flush()
             os.fsync(stream.fileno())

@@ -103,10 +103,11 @@ class SecretRef:
 
 
 class Redactor:
-    """Replaces known secrets in a stream of bytes, also where one straddles two pieces.
+    """Masks known secrets in a stream of bytes, however the stream is cut into pieces.
 
-    `feed` returns what can be shown already and keeps back as many bytes as the beginning of a secret may be;
-    `flush` returns the rest.
+    Every byte that is part of a secret is masked, also where secrets overlap or one lies within another; what comes
+    out does not depend on the cuts. `feed` returns what can be shown already and keeps back what may still turn out
+    to be a secret, at most the longest secret's length beyond a run of overlapping ones; `flush` returns the rest.
     """
 
     MASK = b"[secret]"
@@ -114,37 +115,62 @@ class Redactor:
     def __init__(self, secrets: Iterable[str | bytes] = ()) -> None:
         self._secrets: list[bytes] = []
         self._pending = b""
+        self._masked = 0  # leading bytes of _pending that a mask already stands for
         for secret in secrets:
             self.add(secret)
 
     def add(self, secret: str | bytes) -> None:
-        """Know one more secret from now on. Longest first, so that a secret within another leaves no tail."""
+        """Know one more secret from now on; an empty one is none."""
         value = secret.encode() if isinstance(secret, str) else secret
         if value and value not in self._secrets:
             self._secrets.append(value)
-            self._secrets.sort(key=len, reverse=True)
 
     def feed(self, data: bytes) -> bytes:
         """Take the next bytes of the stream; return what is safe to show."""
-        joined = self._replace(self._pending + data)
-        keep = self._possible_beginning(joined)
-        cut = len(joined) - keep
-        self._pending = joined[cut:]
-        return joined[:cut]
+        self._pending += data
+        return self._show(len(self._pending) - self._possible_beginning(self._pending))
 
     def flush(self) -> bytes:
-        """Return what was kept back, at the end of the stream."""
-        rest, self._pending = self._pending, b""
-        return rest
+        """Return what was kept back, at the end of the stream; a secret that was cut short is none."""
+        return self._show(len(self._pending))
 
     def text(self, text: str) -> str:
-        """Redact one whole text, such as an error message."""
-        return self._replace(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+        """Redact one whole text, such as an error message, whatever is being fed."""
+        whole = Redactor(self._secrets)
+        data = text.encode("utf-8", "surrogateescape")
+        return (whole.feed(data) + whole.flush()).decode("utf-8", "surrogateescape")
 
-    def _replace(self, data: bytes) -> bytes:
+    def _show(self, cut: int) -> bytes:
+        """Return the pending bytes before `cut` with every run of secrets as one mask, and forget them."""
+        shown: list[bytes] = []
+        at, masked = self._masked, 0
+        for start, end in self._runs():
+            if start >= cut:
+                break
+            if start >= self._masked:
+                shown += (self._pending[at:start], self.MASK)
+            at = max(at, end)
+            masked = max(masked, end - cut)
+        shown.append(self._pending[at:cut])
+        masked = max(masked, self._masked - cut)
+        self._pending, self._masked = self._pending[cut:], max(masked, 0)
+        return b"".join(shown)
+
+    def _runs(self) -> list[tuple[int, int]]:
+        """Where secrets lie in the pending bytes: overlapping ones joined, in order."""
+        found = [(0, self._masked)] if self._masked else []
         for secret in self._secrets:
-            data = data.replace(secret, self.MASK)
-        return data
+            start = self._pending.find(secret)
+            while start >= 0:
+                found.append((start, start + len(secret)))
+                start = self._pending.find(secret, start + 1)
+        joined: list[tuple[int, int]] = []
+        for start, end in sorted(found):
+            if joined and start < joined[-1][1]:
+                joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+            else:
+                joined.append((start, end))
+        return joined
 
     def _possible_beginning(self, data: bytes) -> int:
         longest = max((len(secret) - 1 for secret in self._secrets), default=0)

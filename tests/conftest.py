@@ -6,6 +6,11 @@ from collections import Counter
 
 import pytest
 from _pytest.terminal import TerminalReporter
+from hypothesis import settings
+
+# How long an example takes says something about the machine, not about the code.
+settings.register_profile("factory", deadline=None)
+settings.load_profile("factory")
 
 
 @pytest.hookimpl(trylast=True)

@@ -19,7 +19,7 @@ def with_settings(text: str, settings: Mapping[str, Setting]) -> str:
     Values are of one line and tables of the text are plain `[name]` ones; raises ValueError where the result would
     not be the same TOML with those keys set, so that a text it cannot handle is not silently damaged.
     """
-    lines = text.splitlines()
+    lines = text.removesuffix("\n").split("\n")
     flat = dict(_flat("", settings))
     for dotted, value in flat.items():
         section, _, key = dotted.rpartition(".")
@@ -65,7 +65,8 @@ def _toml(value: Plain) -> str:
     if isinstance(value, (int, float)):
         return repr(value)
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=True)
+        # JSON's escapes are TOML's, but for surrogate pairs and for DEL, which TOML wants escaped.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return "[" + ", ".join(_toml(item) for item in value) + "]"
 
 
