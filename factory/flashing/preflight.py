@@ -138,7 +138,8 @@ class _Notes:
 
 def _notes_script(section: UnitSection, top: str) -> str:
     """Missing programs, a running connectd, an interrupted flash, free space. Processes are seen by their names
-    under /proc, which works without pidof and ps and stays inside a simulated unit's folder.
+    under /proc (which cuts them after 15 characters): that needs neither pidof nor ps, and stays inside a simulated
+    unit's folder.
     """
     root = "" if section.simulated else "/"
     code = quote(f"{top}/{CODE_FILE}")
@@ -146,7 +147,7 @@ def _notes_script(section: UnitSection, top: str) -> str:
 for t in {" ".join(_NEEDED)}; do command -v $t >/dev/null 2>&1 || printf 'n missing %s\\n' $t; done
 for c in {root}proc/[0-9]*/comm; do
   [ -r "$c" ] && read -r c < "$c" || continue
-  case $c in connectd|connectd.*|connectd_control) printf 'n running process %s\\n' "$c";; esac
+  case $c in connectd|connectd.*|connectd_contro*) printf 'n running process %s\\n' "$c";; esac
 done 2>/dev/null
 for c in {root}var/run/connectd/*.pid; do [ -e "$c" ] && printf 'n running pidfile %s\\n' "${{c##*/}}"; done
 c=$(real {code}); c=${{c%/*}}

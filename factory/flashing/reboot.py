@@ -21,6 +21,8 @@ Reconnect = Callable[[Deadline], Unit]
 _BOOT_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NO_REBOOT = 127
 OFF_SECONDS = 2.0
+REFUSAL_PAUSE_SECONDS = 5.0
+_GOING_SECONDS = 20.0
 _TRY_EVERY = 0.5
 # Detached and deaf to the end of its session; the pause lets the answer get through before the line goes.
 _SOFT = f"""command -v reboot >/dev/null 2>&1 || exit {_NO_REBOOT}
@@ -83,22 +85,43 @@ def send_restart(
                 code="prove.no-reboot-command",
             )
     deadline.check("sending the reboot")
+    if not unit.route.startswith("serial:"):
+        _await_going(unit, section, deadline)
     unit.close()
+
+
+def _await_going(unit: Unit, section: UnitSection, deadline: Deadline) -> None:
+    """Wait until the open session breaks, so that no new login is tried on a unit that is going down and refuses it.
+
+    Never done on a console: a command that is typed into a boot loader would stop it.
+    """
+    going = deadline.within(min(_GOING_SECONDS, deadline.left / 3))
+    try:
+        before = boot_id(unit, section, deadline=going)
+        while not going.expired and boot_id(unit, section, deadline=going) == before:
+            going.pause(_TRY_EVERY / 2)
+    except (UnitError, DeadlineExpired):
+        return
 
 
 def await_restart(before: str, section: UnitSection, reconnect: Reconnect, *, deadline: Deadline) -> Restarted:
     """Connect again and again until the unit answers with another boot id than `before`.
 
-    Raises NotProved when the deadline ends first: 'did not reboot' or 'did not come back'; Cancelled; and at once what
-    must not be tried again (a refused login, a host key alarm).
+    Raises NotProved when the deadline ends first: 'did not reboot' or 'did not come back'; Cancelled; at once what
+    must not be tried again (a host key alarm), and a login that is refused for the second time.
     """
-    seen_old, last = "", ""
+    seen_old, last, refused = "", "", False
     while not deadline.expired:
         try:
             unit = reconnect(deadline)
         except (UnitError, DeadlineExpired) as error:
             if isinstance(error, UnitError) and not error.retry:
-                raise
+                # The password was right a minute ago; a unit that is still booting may refuse everybody but root.
+                # So it is tried once more, and only once: refusals count towards a lockout.
+                if refused or error.code != "unit.login-incorrect":
+                    raise
+                refused = True
+                deadline.pause(REFUSAL_PAUSE_SECONDS)
             last = error.message
             deadline.pause(_TRY_EVERY)
             continue
