@@ -35,10 +35,12 @@ class Console:
         self._faults = faults
         self._callbacks = callbacks
 
-    def run(self, boot_seconds: float, *, boot: bool = True) -> None:
-        """Boot over `boot_seconds` (not at all for a unit that was swapped in) and serve the console until stopped."""
+    def run(self, boot_seconds: float | None, *, logged_in: bool = False) -> None:
+        """Boot over `boot_seconds` (None: it runs already) and serve the console until stopped; `logged_in` begins
+        with a shell that somebody has opened before.
+        """
         try:
-            if boot:
+            if boot_seconds is not None:
                 self._boot(boot_seconds * (3 if Fault.BOOT_NOISE in self._faults else 1))
             if Fault.EMERGENCY_SHELL in self._faults:
                 self._callbacks.settled()
@@ -49,15 +51,16 @@ class Console:
                 self._initramfs()
             self._callbacks.up()
             self._callbacks.settled()
+            if logged_in:
+                self._shell()
             while True:
-                self._session(greeted=boot)
-                boot = True
+                self._session()
         except (ConsoleEndedError, PowerLostError):
             return
 
     def _boot(self, seconds: float) -> None:
-        self._tty.write(bootlog.LOADER + bootlog.AUTOBOOT)
-        stopped = self._tty.key_within(seconds * 0.25)
+        self._tty.write(bootlog.LOADER)
+        stopped = self._tty.key_within(seconds * 0.25, bootlog.AUTOBOOT)
         self._tty.write("\b\b0 \n")
         if stopped or Fault.U_BOOT in self._faults:
             self._callbacks.settled()
@@ -67,11 +70,11 @@ class Console:
             self._tty.write(f"{line}\n")
             self._tty.pause(seconds * 0.75 / len(lines))
 
-    def _session(self, *, greeted: bool) -> None:
+    def _session(self) -> None:
         if Fault.PRESS_ENTER in self._faults:
             self._tty.write("\nPlease press Enter to activate this console. ")
             self._tty.line(echo=False)
-        elif not self._faults & {Fault.LOGGED_IN, Fault.HALF_TYPED} and greeted:
+        elif not self._faults & {Fault.LOGGED_IN, Fault.HALF_TYPED}:
             self._login.until_right(forced_change=Fault.PASSWORD_CHANGE in self._faults)
         self._shell()
 

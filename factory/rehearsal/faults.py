@@ -22,12 +22,12 @@ class Fault(StrEnum):
     PRESS_ENTER = "press-enter"
     LOGGED_IN = "logged-in"
     HALF_TYPED = "half-typed"
-    PASSWORD_CHANGE = "password-change"
+    PASSWORD_CHANGE = "password-change"  # noqa: S105 - the name of a fault
     U_BOOT = "u-boot"
     EMERGENCY_SHELL = "emergency-shell"
     INITRAMFS_SHELL = "initramfs-shell"
     # who gets in
-    WRONG_PASSWORD = "wrong-password"
+    WRONG_PASSWORD = "wrong-password"  # noqa: S105 - the name of a fault
     NEW_HOST_KEY = "new-host-key"
     # who the unit is
     CLONE = "clone"

@@ -1,8 +1,8 @@
-"""The private folder that is a simulated unit's whole file system.
+r"""The private folder that is a simulated unit's whole file system.
 
 Paths inside are relative to the folder, because the unit's shell starts there: `etc/connectd`, `sys/class/net`,
 `proc/mounts`. The mounts file names mount points by the real path of this folder (`<root>/tmp`), with blanks
-written as \\040 as the kernel does: so the longest mount point that begins `readlink -f etc/connectd` is its own.
+written as \040 as the kernel does: so the longest mount point that begins `readlink -f etc/connectd` is its own.
 """
 
 from __future__ import annotations
@@ -189,7 +189,7 @@ class UnitFolder:
             f"proc {root}/proc proc rw,nosuid,nodev,noexec,relatime 0 0",
             f"sysfs {root}/sys sysfs rw,nosuid,nodev,noexec,relatime 0 0",
             f"tmpfs {root}/run tmpfs rw,nosuid,nodev,mode=755 0 0",
-            f"tmpfs {root}/tmp tmpfs rw,nosuid,nodev 0 0",
+            f"tmpfs {root}/tmp tmpfs rw,nosuid,nodev 0 0",  # noqa: S108 - the unit's own
         ]
         if Fault.VOLATILE_CONNECTD in self.faults:
             lines.append(f"tmpfs {root}/{CONNECTD} tmpfs rw,relatime 0 0")

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 _LOG = "factory.rehearsal.ssh"
 _BLOCK = 256 * 1024
 _WINDOW = 8 * 1024 * 1024
-_PENALTY = 0.4
+_PENALTY = 0.4  # seconds between a wrong password and the answer
+_PATIENCE = 2.0  # seconds for a closed connection's thread to end
 
 
 class SshServer:
@@ -82,6 +83,7 @@ class SshServer:
             transports, self._transports = self._transports, set()
         for transport in transports:
             transport.close()
+            transport.join(_PATIENCE)
 
     def close(self) -> None:
         """Stop serving and give the port back."""

@@ -69,10 +69,11 @@ class Tty:
             self.write("\n")
         return data.decode("utf-8", "replace").rstrip("\r\n")
 
-    def key_within(self, seconds: float) -> bool:
-        """Whether a key is pressed before `seconds` have passed; keys pressed earlier do not count."""
-        self.forget_input()
+    def key_within(self, seconds: float, prompt: str) -> bool:
+        """Say `prompt` and tell whether a key is pressed within `seconds` of it; keys pressed earlier do not count."""
         self.mode(echo=False, lines=False)
+        self.forget_input()
+        self.write(prompt)
         pressed = self._wait(select.POLLIN, seconds)
         self.forget_input()
         self.mode(echo=True)

@@ -46,7 +46,7 @@ class SimulatedUnit:
         self._off = threading.Event()
         self._settled = threading.Event()
         self._commands_left: int | None = None
-        self._powered = False
+        self._powered = self._closed = False
         for fault in plan.faults:
             apply(self, fault, {})
 
@@ -191,8 +191,11 @@ class SimulatedUnit:
             self._ssh.on_command = self._count
 
     def close(self) -> None:
-        """End everything and remove the unit's folders."""
+        """End everything and remove the unit's folders. May be called again."""
         self.power_off()
+        if self._closed:
+            return
+        self._closed = True
         if self._ssh is not None:
             self._ssh.close()
         if self._serial is not None:
@@ -237,24 +240,24 @@ class SimulatedUnit:
         self._off.clear()
         self._settled.clear()
         self._powered = True
-        faults = board.faults | ({Fault.LOGGED_IN} if logged_in else set())
-        if self._serial is None or Fault.SILENT in faults:
-            self._console = threading.Thread(target=self._boot_unseen, args=(boot,), name="boot", daemon=True)
+        seconds = self._boot_seconds if boot else None
+        if self._serial is None or Fault.SILENT in board.faults:
+            self._console = threading.Thread(target=self._boot_unseen, args=(seconds,), name="boot", daemon=True)
         else:
             tty = self._tty = Tty(self._serial.tty_path, self._serial.wire.poke)
             login = Login(tty, board.plan.name, self._password, board.take_password)
             console = Console(
-                tty, login, board.processes, faults, Callbacks(self._up, self._settled.set, self._ask_for_reboot)
+                tty, login, board.processes, board.faults, Callbacks(self._up, self._settled.set, self._ask_for_reboot)
             )
             self._console = threading.Thread(
-                target=console.run, args=(self._boot_seconds,), kwargs={"boot": boot}, name="console", daemon=True
+                target=console.run, args=(seconds,), kwargs={"logged_in": logged_in}, name="console", daemon=True
             )
-            if Fault.HALF_TYPED in faults:
+            if Fault.HALF_TYPED in board.faults:
                 self._serial.type_later(b"cat /etc/iss", self._settled)
         self._console.start()
 
-    def _boot_unseen(self, boot: bool) -> None:
-        if boot and self._off.wait(self._boot_seconds):
+    def _boot_unseen(self, seconds: float | None) -> None:
+        if seconds is not None and self._off.wait(seconds):
             return
         if not self._board.faults & STUCK:
             self._up()

@@ -68,7 +68,8 @@ class _Lane:
         return misread(data, far, near) if self._from_unit else misread(data, near, far)
 
     def _deliver(self, now: float) -> None:
-        self._refused = self._refused[self.sink.write(self._refused) :] if self._refused else b""
+        if self._refused:
+            self._refused = self._refused[self.sink.write(self._refused) :] if self.sink.attached() else b""
         self.blocked = bool(self._refused)
         while not self.blocked and self._waiting and self._waiting[0][0] <= now:
             data = self._waiting.popleft()[1]

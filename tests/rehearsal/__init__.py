@@ -1,0 +1,1 @@
+"""The simulated bench, driven by raw pyserial and paramiko, never by our own client."""
