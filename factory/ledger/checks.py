@@ -8,27 +8,38 @@ from sqlalchemy import Connection, exists, select
 
 from factory.ledger import hooks, restores, sqlite
 from factory.ledger.attempts import OPEN_STATES, as_attempt
+from factory.ledger.errors import LedgerError
 from factory.ledger.journal import broken_links
 from factory.ledger.schema import attempts, events, passes, units
 from factory.values import AttemptState, Finding, Severity, UnitState
 
+_FILE = "LEDGER-FILE"
 _KEEP = "Stop the line and keep a copy of the ledger's files as they are; go on from the last good copy."
 _FINAL = [str(AttemptState.PASSED), str(AttemptState.FAILED), str(AttemptState.REFUSED)]
 
 
 def verify(connection: Connection) -> tuple[Finding, ...]:
     """What is wrong with the ledger itself: file, references, chains, states that no event explains."""
-    return (*_file(connection), *_chains(connection), *_states(connection))
+    # Pages that make no sense cannot be asked for more.
+    return tuple(_file(connection)) or (*_chains(connection), *_states(connection))
 
 
-def left_behind(connection: Connection) -> tuple[Finding, ...]:
-    """What a person has to look after: attempts in between, restores and hooks that wait."""
-    return (*_in_between(connection), *_restores(connection), *_hooks(connection))
+def doctor(connection: Connection) -> tuple[Finding, ...]:
+    """Beside that, what a person has to look after: attempts in between, restores and hooks that wait."""
+    faults = verify(connection)
+    if any(fault.code == _FILE for fault in faults):
+        return faults
+    return (*faults, *_in_between(connection), *_restores(connection), *_hooks(connection))
+
+
+def damage(error: LedgerError) -> Finding:
+    """The finding for a file that cannot even be read through."""
+    return Finding(_FILE, Severity.ERROR, "ledger", error.message, _KEEP)
 
 
 def _file(connection: Connection) -> Iterator[Finding]:
     for fault in sqlite.quick_check(connection):
-        yield Finding("LEDGER-FILE", Severity.ERROR, "ledger", fault, _KEEP)
+        yield Finding(_FILE, Severity.ERROR, "ledger", fault, _KEEP)
 
 
 def _chains(connection: Connection) -> Iterator[Finding]:

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from factory.ledger.records import Attempt
 
 
+DAMAGED = "ledger.damaged"
+
+
 class LedgerError(FactoryError):
     """The ledger cannot be read or written: disk full, read-only, damaged, locked. Nothing of the step was kept."""
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
+from sqlalchemy import Connection
+
 from factory.ledger import (
     admission,
     attempts,
@@ -19,7 +21,7 @@ from factory.ledger import (
     tracing,
     uploads,
 )
-from factory.ledger.errors import HostKeyAlarm, Refused
+from factory.ledger.errors import DAMAGED, HostKeyAlarm, LedgerError, Refused
 from factory.ledger.records import (
     Attempt,
     Binding,
@@ -269,10 +271,18 @@ class Ledger:
 
     def verify(self) -> tuple[Finding, ...]:
         """What is wrong with the ledger itself; empty when it is sound."""
-        with self._store.reading() as connection:
-            return checks.verify(connection)
+        return self._look(checks.verify)
 
     def doctor(self) -> tuple[Finding, ...]:
         """What is wrong with the ledger (errors), and what was left behind (warnings)."""
-        with self._store.reading() as connection:
-            return (*checks.verify(connection), *checks.left_behind(connection))
+        return self._look(checks.doctor)
+
+    def _look(self, check: Callable[[Connection], tuple[Finding, ...]]) -> tuple[Finding, ...]:
+        try:
+            with self._store.reading() as connection:
+                return check(connection)
+        except LedgerError as error:
+            # A file too damaged to be read through is what was asked about, not a failure to answer.
+            if error.code != DAMAGED:
+                raise
+            return (checks.damage(error),)

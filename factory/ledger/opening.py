@@ -34,22 +34,12 @@ def open_ledger(
     LedgerError when the file cannot be read or written. `busy_seconds` is how long another writer is waited for.
     """
     path = _path(url, folder or Path())
-    if not path.parent.is_dir():
-        raise UsageError(
-            f"no folder {path.parent} for the ledger {path.name}",
-            hint="Make the folder, or name another place.",
-            code="ledger.folder",
-        )
-    sqlite.refuse_network(path)
-    if not path.exists():
+    if not _is_there(path):
         if not create:
             raise UsageError(
                 f"no ledger at {path}", hint="Name it with --ledger, or run the line first.", code="ledger.missing"
             )
         _create(path)
-    elif path.stat().st_size == 0:
-        # SQLite would take it for a new database and forget what was there.
-        raise damaged(f"{path} is empty")
     store = Store(
         sqlite.open_engine(path, busy_seconds=busy_seconds),
         path,
@@ -63,6 +53,30 @@ def open_ledger(
         store.close()
         raise
     return Ledger(store)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether the ledger exists, in a folder that can hold one. Raises UsageError, or LedgerError for a husk."""
+    try:
+        folder, there = path.parent.is_dir(), path.exists()
+        husk = there and path.stat().st_size == 0
+    except OSError as error:
+        raise UsageError(
+            f"cannot look at the ledger {path}: {error.strerror}",
+            hint="Check the rights of its folder.",
+            code="ledger.folder",
+        ) from error
+    if not folder:
+        raise UsageError(
+            f"no folder {path.parent} for the ledger {path.name}",
+            hint="Make the folder, or name another place.",
+            code="ledger.folder",
+        )
+    if husk:
+        # SQLite would take it for a new database and forget what was there.
+        raise damaged(f"{path} is empty")
+    sqlite.refuse_network(path)
+    return there
 
 
 def _path(url: str, folder: Path) -> Path:

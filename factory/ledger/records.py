@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from factory.errors import Exit
-from factory.ledger.errors import LedgerError
+from factory.ledger.errors import DAMAGED, LedgerError
 from factory.values import AttemptState, Event, RowState
 
 
@@ -45,7 +45,7 @@ def damaged(what: str) -> LedgerError:
         f"the ledger is damaged: {what}",
         hint="Stop the line, copy the ledger's files aside (also -wal and -shm), run 'factory doctor', "
         "and go on from the last good copy.",
-        code="ledger.damaged",
+        code=DAMAGED,
         exit_code=Exit.FAILED,
     )
 

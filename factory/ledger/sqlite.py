@@ -107,8 +107,10 @@ def append_only(table: str) -> tuple[str, ...]:
 def quick_check(connection: Connection) -> Sequence[str]:
     """What SQLite itself finds wrong with the file and its references; empty when it is sound."""
     faults = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA quick_check(20)") if row[0] != "ok"]
+    if faults:
+        return faults
     lost = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchmany(20)
-    return [*faults, *(f"{row[0]} row {row[1]} names a row of {row[2]} that is not there" for row in lost)]
+    return [f"{row[0]} row {row[1]} names a row of {row[2]} that is not there" for row in lost]
 
 
 def translate(error: DBAPIError, path: Path) -> LedgerError | None:

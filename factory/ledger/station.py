@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from factory.errors import UsageError
+from factory.ledger.errors import LedgerError
 
 
 class StationLock:
@@ -27,7 +28,7 @@ class StationLock:
         import fcntl
 
         while True:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = self._open()
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 held = os.fstat(descriptor)
@@ -45,3 +46,13 @@ class StationLock:
                     code="ledger.station-busy",
                 ) from None
             os.close(descriptor)
+
+    def _open(self) -> int:
+        try:
+            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise LedgerError(
+                f"station {self._station} cannot be taken: {self._path}: {error.strerror}",
+                hint="Check the rights and the free space of the ledger's folder.",
+                code="ledger.no-access",
+            ) from error

@@ -84,9 +84,7 @@ def to_proved(ledger: Ledger, attempt: Attempt) -> None:
     ledger.advance(attempt.id, AttemptState.PROVED, proof().as_json())
 
 
-def make_pass(
-    ledger: Ledger, *macs: int, serial: str | None = "SN1", slot: str = "A", hook: bool = False
-) -> Attempt:
+def make_pass(ledger: Ledger, *macs: int, serial: str | None = "SN1", slot: str = "A", hook: bool = False) -> Attempt:
     attempt = admit(ledger, *macs, serial=serial, slot=slot)
     to_proved(ledger, attempt)
     ledger.passed(attempt.id, receipt(), proof(), hook=hook)

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from factory.errors import UsageError
-from factory.ledger import HostKeyAlarm, Ledger, LotChanged
+from factory.ledger import Binding, HostKeyAlarm, Ledger, LotChanged
 from factory.ledger.attempts import NEXT
 from factory.values import AttemptState, Event
 from tests.ledger import made
-from tests.ledger.made import BINDING, LOT, admit, facts, make_pass, mac, opened
+from tests.ledger.made import BINDING, LOT, admit, facts, mac, make_pass, opened
 
 
 def test_a_pass_step_by_step_is_told_to_the_listener_in_order(ledger: Ledger) -> None:
@@ -62,7 +62,7 @@ def test_data_that_is_not_canonical_json_changes_nothing(ledger: Ledger) -> None
 
 def test_a_changed_product_is_refused_unless_accepted(ledger: Ledger) -> None:
     assert ledger.bind_lot(LOT, BINDING) == ledger.lot(LOT)
-    changed = made.Binding("router", "e" * 64, "b" * 64, 2)
+    changed = Binding("router", "e" * 64, "b" * 64, 2)
     with pytest.raises(LotChanged) as caught:
         ledger.bind_lot(LOT, changed)
     assert caught.value.differences == (
@@ -85,6 +85,14 @@ def test_a_station_runs_once(ledger: Ledger) -> None:
     with opened(folder) as third:
         third.recover()
     assert not list(folder.glob("*.lock"))
+
+
+def test_a_station_that_cannot_be_taken_says_so(ledger: Ledger) -> None:
+    from factory.ledger import LedgerError
+
+    Path(f"{ledger.location}.S1.lock").mkdir()
+    with pytest.raises(LedgerError, match=r"S1 cannot be taken: .*ledger\.db\.S1\.lock"):
+        ledger.recover()
 
 
 def test_hooks_are_due_until_they_succeed(ledger: Ledger) -> None:

@@ -41,7 +41,11 @@ def test_triggers_refuse_update_and_delete(told: Path) -> None:
     [
         ("UPDATE events SET data = '{\"number\":7}' WHERE seq = 8", "event 8", "changed"),
         ("UPDATE events SET data = '{' WHERE seq = 8", "event 8", "changed"),
-        ("UPDATE events SET at = '2026-01-01T00:00:00.000+00:00' WHERE seq = 3 AND station = 'S1'", "event 3", "changed"),
+        (
+            "UPDATE events SET at = '2026-01-01T00:00:00.000+00:00' WHERE seq = 3 AND station = 'S1'",
+            "event 3",
+            "changed",
+        ),
         ("UPDATE events SET operator = 'Lee' WHERE seq = 1 AND station = 'S2'", "station S2, event 1", "changed"),
         ("DELETE FROM events WHERE seq = 8", "event 9", "events 8 to 8 are missing"),
         ("DELETE FROM events WHERE seq = 9", "event 8", "its head says event 9"),

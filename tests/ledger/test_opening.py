@@ -16,9 +16,9 @@ from factory.ledger.schema import metadata
 from tests.ledger.made import opened
 
 
-def _code(url: str, folder: Path, **options: bool) -> str:
+def _code(url: str, folder: Path, *, create: bool = True) -> str:
     with pytest.raises(UsageError) as caught:
-        open_ledger(url, folder=folder, **options)
+        open_ledger(url, folder=folder, create=create)
     assert caught.value.hint
     return caught.value.code
 
@@ -38,8 +38,10 @@ def test_every_connection_is_durable(tmp_path: Path) -> None:
     engine = sqlite.open_engine(tmp_path / "ledger.db")
     with engine.connect() as one, engine.connect() as two:
         for connection in (one, two):
-            settings = [connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in
-                        ("journal_mode", "synchronous", "foreign_keys")]
+            settings = [
+                connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+                for name in ("journal_mode", "synchronous", "foreign_keys")
+            ]
             assert settings == ["wal", 2, 1]
     engine.dispose()
 
@@ -138,3 +140,11 @@ def test_this_machines_own_mounts_can_be_read(tmp_path: Path) -> None:
     kind, point = sqlite.file_system(tmp_path.resolve(), Path("/proc/self/mountinfo").read_text())
     assert kind
     assert str(tmp_path.resolve()).startswith(point)
+
+
+def test_a_folder_that_may_not_be_entered_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(_: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_dir", forbidden)
+    assert _code("sqlite:///ledger.db", tmp_path) == "ledger.folder"
