@@ -49,8 +49,8 @@ def prove(
     try:
         before = boot_id(unit, section, deadline=deadline)
         _require_boot_id(unit, before, reboot)
-        if reboot != "none":
-            send_restart(unit, section, reboot, power=power, deadline=deadline)
+        if reboot != "none" and before is not None:
+            send_restart(unit, section, reboot, before=before, power=power, deadline=deadline)
     except FactoryError as error:
         put_back(unit, pending, error)
         raise

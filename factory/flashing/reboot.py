@@ -60,9 +60,11 @@ def boot_id(unit: Unit, section: UnitSection, *, deadline: Deadline) -> str | No
 
 
 def send_restart(
-    unit: Unit, section: UnitSection, how: Reboot, *, power: PowerControl | None, deadline: Deadline
+    unit: Unit, section: UnitSection, how: Reboot, *, before: str, power: PowerControl | None, deadline: Deadline
 ) -> None:
-    """Make the unit restart and close the route. Raises NotProved where there is no way to do it."""
+    """Make the unit, whose boot id is `before`, restart, and close the route. Raises NotProved where there is no way
+    to do it.
+    """
     if how == "power":
         if power is None:
             raise NotProved(
@@ -86,18 +88,17 @@ def send_restart(
             )
     deadline.check("sending the reboot")
     if not unit.route.startswith("serial:"):
-        _await_going(unit, section, deadline)
+        _await_going(unit, section, before, deadline)
     unit.close()
 
 
-def _await_going(unit: Unit, section: UnitSection, deadline: Deadline) -> None:
+def _await_going(unit: Unit, section: UnitSection, before: str, deadline: Deadline) -> None:
     """Wait until the open session breaks, so that no new login is tried on a unit that is going down and refuses it.
 
     Never done on a console: a command that is typed into a boot loader would stop it.
     """
     going = deadline.within(min(_GOING_SECONDS, deadline.left / 3))
     try:
-        before = boot_id(unit, section, deadline=going)
         while not going.expired and boot_id(unit, section, deadline=going) == before:
             going.pause(_TRY_EVERY / 2)
     except (UnitError, DeadlineExpired):
