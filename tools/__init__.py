@@ -1,0 +1,1 @@
+"""What developers run: checks and measurements. Not part of the installed package."""

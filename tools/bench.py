@@ -25,7 +25,7 @@ SECTIONS: dict[str, Callable[[], Iterator[Ratio]]] = {
 
 
 def main(names: list[str]) -> int:
-    """Run the named sections and print a line per ratio; 2 for an unknown name, else 0: a miss is a fact, no failure."""
+    """Run the named sections, a line per ratio. Returns 2 for an unknown name, else 0: a miss is no failure."""
     unknown = [name for name in names if name not in SECTIONS]
     if unknown:
         print(f"unknown section {', '.join(unknown)}; there are {', '.join(SECTIONS)}", file=sys.stderr)

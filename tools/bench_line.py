@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from factory.config import (
-    LoginSection,
     SerialSection,
     SshSection,
     TimeoutsSection,
@@ -25,8 +24,8 @@ from factory.rehearsal.bench import SimulatedBench
 from factory.rehearsal.ends import PtyEnd
 from factory.rehearsal.plan import UnitPlan, demo_plans
 from factory.rehearsal.wire import Wire
-from factory.units import AcceptAnyKey, Deadline, Login, NullTranscript, Unit, open_serial, open_ssh, read_facts
 from factory.secrets import Secret
+from factory.units import AcceptAnyKey, Deadline, Login, NullTranscript, Unit, open_serial, open_ssh, read_facts
 from tools.measure import Ratio, compare, seconds
 from tools.openssh import Sshd
 
@@ -106,9 +105,11 @@ def serial_ratios() -> Iterator[Ratio]:
     """A random payload through the framed session against cat through the same kind of wire, in payload bytes/s."""
     payload = os.urandom(PAYLOAD)
     plan = UnitPlan("bench", {"eth0": "b8:27:eb:12:34:56"}, "BENCH1", frozenset({"serial"}))
-    with tempfile.TemporaryDirectory(prefix="factory-bench-") as name:
-        with SimulatedBench(Path(name) / "units", [plan]) as bench:
-            rates = [_framed(bench, payload) for _ in range(3)]
+    with (
+        tempfile.TemporaryDirectory(prefix="factory-bench-") as folder,
+        SimulatedBench(Path(folder) / "units", [plan]) as bench,
+    ):
+        rates = [_framed(bench, payload) for _ in range(3)]
     raw = [_cat(payload) for _ in range(3)]
     ours, cat = statistics.median(rates), statistics.median(raw)
     spread = (max(rates) / min(rates), max(raw) / min(raw))
@@ -209,7 +210,7 @@ def _line_seconds(count: int) -> float:
                     operator="bench",
                     timing=Timing(gone_after=2.0, probe_every=0.3),
                 )
-                return seconds(lambda: line.run(units=count, on_event=lambda event: None))
+                return seconds(lambda: line.run(units=count, on_event=lambda _: None))
 
 
 def _macs() -> Iterator[dict[str, str]]:
