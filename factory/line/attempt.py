@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from factory.line.feed import SlotFeed
 from factory.line.hostkeys import SlotHostKeys
 from factory.line.masking import Masks
 from factory.line.operator import SlotKeys
+from factory.line.routes import Route
 from factory.line.setup import Setup
 from factory.line.steps import Progress, Steps, Tools
 from factory.line.summary import Outcome, Row
@@ -67,14 +68,22 @@ class Attempt:
     """Runs one attempt. It owns the session and closes it, whatever happens."""
 
     def __init__(
-        self, setup: Setup, slot: Slot, feed: SlotFeed, keys: SlotKeys, *, cancel: threading.Event, known: Known | None
+        self,
+        setup: Setup,
+        slot: Slot,
+        routes: Sequence[Route],
+        feed: SlotFeed,
+        keys: SlotKeys,
+        *,
+        cancel: threading.Event,
+        known: Known | None,
     ) -> None:
         masks = Masks(secret.reveal() for secret in setup.secrets)
         transcript = AttemptTranscript(
             _new_path(setup.transcripts, slot.name), masks=masks, header=_header(setup, slot)
         )
         host_keys = SlotHostKeys(setup.ledger, slot)
-        contact = Contact(setup.routes_of(slot), setup.product.unit, transcript, host_keys)
+        contact = Contact(routes, setup.product.unit, transcript, host_keys)
         self._tools = Tools(setup, slot, feed, keys, contact, host_keys, transcript, masks, cancel)
         self._progress = Progress()
         self._steps = Steps(self._tools, self._progress)

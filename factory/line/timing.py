@@ -11,6 +11,7 @@ class Timing:
 
     `gone_after`: silence of this length is a removal. `probe_every`: between two probes of one route; not under 3 s
     where sshd counts connections. `answer_within`: how long one probe waits. `tick`: how soon a key or a stop is seen.
+    `enter_after`: silence on a serial line after which Enter is pressed once.
     """
 
     gone_after: float = 10.0
@@ -19,3 +20,4 @@ class Timing:
     tick: float = 0.2
     tries: int = 3
     retry_pause: float = 1.0
+    enter_after: float = 5.0

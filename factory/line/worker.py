@@ -29,7 +29,9 @@ class Worker:
         self._stop = stop
         self._cancel = cancel
         self._feed = SlotFeed(setup.feed, slot.name)
-        self._watch = SlotWatch(setup.routes_of(slot), self.keys, setup.timing, stop, self._trouble)
+        # The same routes for watching and for attempts: what one saw spares the other a wait.
+        self._routes = setup.routes_of(slot)
+        self._watch = SlotWatch(self._routes, self.keys, setup.timing, stop, self._trouble)
         self._known: Known | None = None
         self._shown: tuple[SlotState, str, dict[str, object]] = (SlotState.CONNECT, "connect a unit", {})
         # Not a daemon: a run that ends well has put every unit into a known state; the second Ctrl-C does not wait.
@@ -57,7 +59,15 @@ class Worker:
         done: Row | None = None
         try:
             self._feed.state(SlotState.WORKING, "working: connect", step="connect")
-            attempt = Attempt(self._setup, self._slot, self._feed, self.keys, cancel=self._cancel, known=self._known)
+            attempt = Attempt(
+                self._setup,
+                self._slot,
+                self._routes,
+                self._feed,
+                self.keys,
+                cancel=self._cancel,
+                known=self._known,
+            )
             ended = attempt.run()
             if isinstance(ended, StillHere):
                 self._record("slot.still-here")

@@ -1,0 +1,294 @@
+"""Slots over time: units that come, stay, go and come back; and slots that fail beside others that work."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+
+from factory.config import Slot
+from factory.errors import UsageError
+from factory.line import Key
+from factory.line.routes import Route
+from factory.line.setup import default_routes, login_of
+from factory.rehearsal.faults import Fault
+from factory.rehearsal.unit import SimulatedUnit
+from factory.units.deadline import Deadline
+from factory.units.protocol import Completed, Progress, Sent, Tools, Unit
+from tests.line.floor import BOTH, FAST, LOT, SERIAL, SSH, Floor, by_slot, eventually, outcomes, plan
+
+
+@pytest.mark.parametrize("routes", [SERIAL, SSH, BOTH], ids=["serial", "ssh", "both"])
+def test_a_passed_unit_stays_passed_until_it_is_taken_away_and_the_next_one_is_a_new_run(
+    tmp_path: Path, routes: frozenset[str]
+) -> None:
+    with Floor(tmp_path, [plan(1, routes)]) as floor, floor.running() as running:
+        running.wait("slot.state", state="pass")
+        unit = floor.unit(1)
+        time.sleep(2 * FAST.gone_after)
+        assert not [event for event in running.events if event.kind == "slot.removed"], "it is still there"
+        unit.pull()
+        running.wait("slot.removed", how="removed")
+        running.wait("slot.state", state="connect", count=2)
+        unit.swap()
+        unit.plug()
+        running.wait("attempt.passed", count=2)
+        passed = floor.ledger.passed_units(LOT)
+        assert len({one.hardware_id for one in passed}) == 2
+
+
+def test_a_unit_that_restarts_by_itself_after_its_pass_is_still_here(tmp_path: Path) -> None:
+    with Floor(tmp_path, [plan(1)]) as floor, floor.running() as running:
+        running.wait("slot.state", state="pass")
+        floor.unit(1).power_off()
+        time.sleep(FAST.probe_every * 2)
+        floor.unit(1).power_on()
+        running.wait("slot.still-here")
+        running.wait("slot.state", state="pass", count=2)
+        running.stop()
+        assert [event.kind for event in running.events].count("attempt.admitted") == 1
+
+
+def test_a_passed_unit_that_comes_back_after_its_removal_is_known_and_by_the_key_it_is_judged_anew(
+    tmp_path: Path,
+) -> None:
+    with Floor(tmp_path, [plan(1)]) as floor, floor.running() as running:
+        running.wait("slot.state", state="pass")
+        floor.unit(1).pull()
+        running.wait("slot.removed")
+        floor.unit(1).plug()
+        running.wait("slot.still-here")
+        running.wait("slot.state", state="pass", count=2)
+        running.line.press("slot-01", Key.REMOVED)
+        running.wait("slot.removed", how="removed, said the operator")
+        refused = running.wait("attempt.refused")
+        assert refused.data["code"] == "ledger.already-passed"
+        assert "already passed" in str(running.wait("slot.state", state="fail").data["text"])
+
+
+def test_a_failed_unit_gets_another_go_when_it_was_taken_away(tmp_path: Path) -> None:
+    with Floor(tmp_path, [plan(1, SSH, Fault.FORGETS_ON_REBOOT)]) as floor, floor.running() as running:
+        running.wait("attempt.failed")
+        unit = floor.unit(1)
+        unit.pull()
+        running.wait("slot.removed")
+        unit.board.faults.discard(Fault.FORGETS_ON_REBOOT)
+        unit.plug()
+        running.wait("attempt.passed")
+        summary = running.stop()
+        assert [str(row.outcome) for row in summary.rows] == ["failed", "passed"]
+
+
+def test_a_key_for_a_slot_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with Floor(tmp_path, [plan(1)]) as floor:
+        line = floor.line()
+        with pytest.raises(UsageError, match="no slot 'B'"):
+            line.press("B", Key.HERE)
+        with pytest.raises(UsageError, match="no slot named B") as caught:
+            floor.line(slots=["B"])
+        assert caught.value.code == "line.slot"
+        assert floor.line(slots=["slot-01"]).slots == ("slot-01",)
+
+
+class Wrapped:
+    """A real unit between whose calls a test steps."""
+
+    def __init__(self, unit: Unit, before: Callable[[str, Deadline], None]) -> None:
+        self._unit = unit
+        self._before = before
+
+    @property
+    def route(self) -> str:
+        return self._unit.route
+
+    @property
+    def tools(self) -> Tools:
+        return self._unit.tools
+
+    def run(self, command: str, *, deadline: Deadline) -> Completed:
+        self._before("run", deadline)
+        return self._unit.run(command, deadline=deadline)
+
+    def put(
+        self,
+        source: Callable[[int], BinaryIO],
+        command: str,
+        *,
+        deadline: Deadline,
+        progress: Progress | None = None,
+    ) -> Sent:
+        self._before("put", deadline)
+        return self._unit.put(source, command, deadline=deadline, progress=progress)
+
+    def close(self) -> None:
+        self._unit.close()
+
+
+class WrappedRoute:
+    def __init__(self, route: Route, before: Callable[[str, Deadline], None]) -> None:
+        self._route = route
+        self._before = before
+        self.name = route.name
+        self.watch = route.watch
+
+    def open(self, **given: Any) -> Unit:
+        return Wrapped(self._route.open(**given), self._before)
+
+
+def stepping_in(floor: Floor, acts: dict[str, Callable[[str, Deadline], None]]) -> dict[str, Any]:
+    """Arguments for a line in whose slots `acts` are called before each call of a unit."""
+    real = default_routes(floor.product, login_of(floor.product), FAST)
+
+    def routes(slot: Slot) -> tuple[Route, ...]:
+        act = acts.get(slot.name)
+        return real(slot) if act is None else tuple(WrappedRoute(route, act) for route in real(slot))
+
+    return {"routes_of": routes}
+
+
+def pulling(unit: SimulatedUnit) -> Callable[[str, Deadline], None]:
+    def act(what: str, deadline: Deadline) -> None:
+        if what == "put":
+            unit.pull(cable_only=True)
+
+    return act
+
+
+def hanging(what: str, deadline: Deadline) -> None:
+    """A unit that never answers: only the deadline ends it."""
+    while True:
+        deadline.check("hanging")
+        time.sleep(0.05)
+
+
+def crashing(what: str, deadline: Deadline) -> None:
+    raise ZeroDivisionError("a bug of ours")
+
+
+def test_a_slot_that_crashes_hangs_or_is_pulled_neither_stops_nor_delays_another(tmp_path: Path) -> None:
+    settings = {"unit.timeouts.command": 1.5, "unit.timeouts.boot": 2.0, "unit.timeouts.login": 2.0}
+    plans = [plan(number) for number in range(1, 6)]
+    with Floor(tmp_path, plans, settings=settings) as floor:
+        acts = {"slot-01": crashing, "slot-02": hanging, "slot-03": pulling(floor.unit(3))}
+        with floor.running(5, **stepping_in(floor, acts)) as running:
+            began = time.monotonic()
+            running.wait("slot.state", slot="slot-04", state="pass")
+            running.wait("slot.state", slot="slot-05", state="pass")
+            sound = time.monotonic() - began
+            summary = running.ended()
+        rows = by_slot(summary)
+        assert outcomes(summary)["slot-01"] == ("failed", "line.bug")
+        assert "ZeroDivisionError" in str(rows["slot-01"].cause)
+        bug = next(event for event in running.events if event.kind == "line.bug")
+        assert "crashing" in str(bug.data["traceback"])
+        assert outcomes(summary)["slot-02"] == ("failed", "unit.timeout")
+        assert str(rows["slot-03"].outcome) == "failed"
+        assert sound < rows["slot-02"].seconds, "nobody waited for the one that hung"
+        assert summary.exit_code == 4, "a bug of ours is loud"
+        assert [restore.hardware_id for restore in floor.ledger.pending_restores()] == [rows["slot-03"].hardware_id]
+        assert floor.ledger.verify() == ()
+
+
+def test_a_slot_is_usable_after_a_bug(tmp_path: Path) -> None:
+    with Floor(tmp_path, [plan(1)]) as floor:
+        crashed = threading.Event()
+
+        def once(what: str, deadline: Deadline) -> None:
+            if not crashed.is_set():
+                crashed.set()
+                raise ZeroDivisionError("a bug of ours")
+
+        with floor.running(**stepping_in(floor, {"slot-01": once})) as running:
+            running.wait("line.bug")
+            running.line.press("slot-01", Key.REMOVED)
+            running.wait("attempt.passed")
+
+
+def test_a_unit_that_was_pulled_while_flashing_is_put_back_at_its_next_contact_and_then_passes(tmp_path: Path) -> None:
+    with Floor(tmp_path, [plan(1)]) as floor:
+        pulled = threading.Event()
+
+        def once(what: str, deadline: Deadline) -> None:
+            if what == "put" and not pulled.is_set():
+                pulled.set()
+                floor.unit(1).pull(cable_only=True)
+
+        with floor.running(**stepping_in(floor, {"slot-01": once})) as running:
+            running.wait("attempt.failed")
+            running.wait("restore.pending")
+            running.wait("slot.removed")
+            floor.unit(1).plug()
+            running.wait("restore.done")
+            running.wait("attempt.passed")
+            kinds = [event.kind for event in running.events]
+            assert kinds.index("restore.done") < kinds.index("attempt.passed")
+        assert floor.ledger.pending_restores() == ()
+
+
+def test_a_read_that_breaks_is_done_again_from_the_start_and_counted(tmp_path: Path) -> None:
+    from factory.units.protocol import UnitGone
+
+    with Floor(tmp_path, [plan(1)]) as floor:
+        broken: list[str] = []
+
+        def twice(what: str, deadline: Deadline) -> None:
+            if len(broken) < 2:
+                broken.append(what)
+                raise UnitGone("the line broke")
+
+        summary = floor.run(1, **stepping_in(floor, {"slot-01": twice}))
+        assert outcomes(summary) == {"slot-01": ("passed", None)}
+        assert summary.rows[0].retries == 2
+        tries = [event.data["try"] for event in floor.events if event.kind == "attempt.retry"]
+        assert tries == [1, 2]
+
+
+def test_a_wrong_password_is_tried_once(tmp_path: Path) -> None:
+    with Floor(tmp_path, [plan(1, SSH, Fault.WRONG_PASSWORD)]) as floor:
+        summary = floor.run(1)
+        assert summary.rows[0].retries == 0
+        assert summary.rows[0].code == "unit.login-incorrect"
+
+
+def test_units_that_were_left_in_between_are_unknown_at_the_next_start_and_go_on(tmp_path: Path) -> None:
+    with Floor(tmp_path, [plan(1)]) as floor:
+        floor.run(1)
+        hung = threading.Event()
+        floor.unit(1).swap()
+
+        def die(what: str, deadline: Deadline) -> None:
+            if what == "put":
+                hung.set()
+                deadline.cancel.wait(20)
+
+        with floor.running(**stepping_in(floor, {"slot-01": die})) as running:
+            assert hung.wait(20)
+            flashing = running.wait("attempt.flashing")
+            # As a kill would leave it: another process opens the ledger and finds the intent without a result.
+            floor.ledger.close()
+            running.line.cancel()
+            with pytest.raises(Exception, match=r"."):
+                running.ended()
+            running.error = None
+            running.summary = running.summary or None
+            floor.open()
+            line = floor.line()
+            summary = line.run(units=1, on_event=floor.events.append)
+        assert outcomes(summary) == {"slot-01": ("passed", None)}
+        assert any(event.kind == "attempt.unknown" and event.attempt == flashing.attempt for event in floor.events)
+
+
+def test_ports_are_given_back_after_each_attempt(tmp_path: Path) -> None:
+    from factory.units.ports import port_holders
+
+    with Floor(tmp_path, [plan(1, SERIAL)]) as floor:
+        floor.run(1)
+        port = floor.config.slot[0].serial
+        assert port is not None
+        eventually(lambda: port_holders(port.port) == ())
+        floor.unit(1).swap()
+        assert outcomes(floor.run(1)) == {"slot-01": ("passed", None)}
