@@ -85,7 +85,8 @@ class UnitFolder:
         if self._kept.exists():
             self._kept.chmod(0o755)  # it carries the mode of a read-only etc/connectd
             shutil.rmtree(self._kept)
-        shutil.copytree(connectd, self._kept, symlinks=True)
+        if connectd.is_dir():
+            shutil.copytree(connectd, self._kept, symlinks=True)
         if Fault.RUNNING_CONNECTD in self.faults:
             (self.root / f"run/connectd/{PROJECT}.pid").write_text("412\n")
         self._write("proc/mounts", self._mounts())
@@ -114,7 +115,9 @@ class UnitFolder:
         shutil.rmtree(self.root, ignore_errors=True)
 
     def _write(self, name: str, text: str) -> None:
-        (self.root / name).write_text(f"{text}\n")
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)  # who is root on the unit may have removed anything
+        path.write_text(f"{text}\n")
 
     def _write_identity(self) -> None:
         for interface, mac in {"lo": "00:00:00:00:00:00", **self.plan.macs}.items():

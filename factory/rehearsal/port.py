@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from pathlib import Path
 
 from factory.rehearsal.ends import PtyEnd, point
@@ -47,18 +46,13 @@ class SerialPort:
         """Print on the console whatever runs there, as the kernel does."""
         tty = os.open(self.tty_path, os.O_WRONLY | os.O_NOCTTY)
         try:
-            os.write(tty, text.replace("\n", "\r\n").encode())
+            os.write(tty, text.encode())
         finally:
             os.close(tty)
 
-    def type_later(self, keys: bytes, when: threading.Event) -> None:
-        """Press keys on the unit's console when the event happens, as somebody did who then left."""
-
-        def press() -> None:
-            if when.wait(60):
-                self._far.write(keys)
-
-        threading.Thread(target=press, name="typist", daemon=True).start()
+    def press(self, keys: bytes) -> None:
+        """Press keys on the unit's console, as somebody did who then left."""
+        self._far.write(keys)
 
     def close(self) -> None:
         """Take the wire away."""

@@ -51,7 +51,9 @@ echo "mount: permission denied (a simulated unit mounts nothing)" >&2; exit 32""
 while :; do
   case "$1" in -n) shift ;; --) shift; break ;; -*) echo "sudo: invalid option $1" >&2; exit 1 ;; *) break ;; esac
 done
-cd "$OLD" && exec "$@" """,
+cd "$OLD" || exit 1
+[ -f "$CONTROL/functions" ] || exec "$@"
+. "$CONTROL/functions"; "$@" """,
     "id": r"""
 case "$1" in
 -u|-g|-G) echo 0 ;;

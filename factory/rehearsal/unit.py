@@ -42,6 +42,7 @@ class SimulatedUnit:
         self._ssh = self._new_ssh() if SSH_ROUTE in plan.routes else None
         self._lock = threading.RLock()
         self._console: threading.Thread | None = None
+        self._bystander: threading.Thread | None = None
         self._tty: Tty | None = None
         self._off = threading.Event()
         self._settled = threading.Event()
@@ -113,13 +114,14 @@ class SimulatedUnit:
             if self._ssh is not None:
                 self._ssh.refuse()
             self._board.processes.kill_all()
-            if self._console is not None:
-                self._console.join()
+            for thread in (self._console, self._bystander):
+                if thread is not None:
+                    thread.join()
             if self._ssh is not None:
                 self._ssh.refuse()  # the console may have finished booting meanwhile
             if self._tty is not None:
                 self._tty.close()
-            self._console = self._tty = None
+            self._console = self._bystander = self._tty = None
 
     def reboot(self) -> None:
         """Shut down and boot again; returns when the boot has begun (see wait_until_settled)."""
@@ -252,9 +254,23 @@ class SimulatedUnit:
             self._console = threading.Thread(
                 target=console.run, args=(seconds,), kwargs={"logged_in": logged_in}, name="console", daemon=True
             )
-            if Fault.HALF_TYPED in board.faults:
-                self._serial.type_later(b"cat /etc/iss", self._settled)
         self._console.start()
+        if board.faults & {Fault.HALF_TYPED, Fault.BOOT_NOISE}:
+            self._bystander = threading.Thread(target=self._stand_by, name="bystander", daemon=True)
+            self._bystander.start()
+
+    def _stand_by(self) -> None:
+        """Do on the console what neither the station nor the login does: half a command, late kernel lines."""
+        while not self._settled.wait(0.05):
+            if self._off.is_set():
+                return
+        if self._serial is not None and Fault.HALF_TYPED in self._board.faults and not self._off.wait(0.1):
+            self._serial.press(b"cat /etc/iss")
+        if Fault.BOOT_NOISE in self._board.faults:
+            for number, text in enumerate(bootlog.LATE):
+                if self._off.wait(0.15):
+                    return
+                self._say(f"[{14.2 + number:12.6f}] {text}\n")
 
     def _boot_unseen(self, seconds: float | None) -> None:
         if seconds is not None and self._off.wait(seconds):
