@@ -147,7 +147,8 @@ def _make_folders(plan: Preflight) -> Iterator[str]:
 def _folder_back(plan: Preflight, index: int) -> str:
     before, real = plan.destinations[index].before, _real(plan, index)
     if before.mode is None:
-        return f"rmdir {real} 2>/dev/null || :"
+        # Moved away and not removed: it needs no other program, and goes with the staging folder.
+        return f"if [ -d {real} ]; then mv {real} {quote(f'{plan.stagings[0].path}{UNDOING}/old/{index}')}; fi"
     owner = f"chown {before.uid}:{before.gid} {real} 2>/dev/null || :"
     return f"if [ -d {real} ]; then chmod {before.mode:04o} {real}; {owner}; fi"
 

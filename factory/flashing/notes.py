@@ -11,7 +11,7 @@ from factory.config import UnitSection
 from factory.flashing.pending import STAGING
 from factory.flashing.plan import CODE_FILE
 
-NEEDED = ("cat", "ls", "mkdir", "mv", "rm", "rmdir", "chmod", "sync")
+NEEDED = ("cat", "ls", "mkdir", "mv", "rm", "chmod", "sync")
 """Programs that a unit must have to be flashed; everything else is used if it is there."""
 _DF_LINE = re.compile(r"\s\d+\s+-?\d+\s+(-?\d+)\s+(?:\d+%|-)\s")
 

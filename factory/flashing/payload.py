@@ -108,7 +108,7 @@ def refused(unit: Unit, what: str, completed: Completed) -> FlashError:
     """The error for a command that the unit could not carry out, with the unit's own words and what to do."""
     said = (completed.stdout + completed.stderr)[-300:].decode("ascii", "backslashreplace").strip()
     lower = said.lower()
-    if "no space left" in lower or "disk quota" in lower:
+    if any(words in lower for words in ("no space left", "disk quota", "file too large")):
         code, hint = "flash.disk-full", "The unit's file system is full: make room there."
     elif "read-only" in lower:
         code, hint = "flash.read-only", "The unit's file system is read-only: remount it read-write."

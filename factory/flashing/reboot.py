@@ -26,7 +26,7 @@ _GOING_SECONDS = 20.0
 _TRY_EVERY = 0.5
 # Detached and deaf to the end of its session; the pause lets the answer get through before the line goes.
 _SOFT = f"""command -v reboot >/dev/null 2>&1 || exit {_NO_REBOOT}
-(trap '' HUP TERM; sleep 1; exec reboot) </dev/null >/dev/null 2>&1 &"""
+(trap '' HUP TERM; sleep 1; reboot) </dev/null >/dev/null 2>&1 &"""
 
 
 class PowerControl(Protocol):

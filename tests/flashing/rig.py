@@ -32,7 +32,7 @@ from factory.values import (
 )
 from tests.programs import find, require
 
-NEEDED = ("cat", "ls", "mkdir", "mv", "rm", "rmdir", "chmod", "chown", "sync", "df", "readlink")
+NEEDED = ("cat", "ls", "mkdir", "mv", "rm", "chmod", "chown", "sync", "df", "readlink")
 OPTIONAL = ("tar", "sha256sum")
 FOLDERS = ("active", "available", "dfiles", "pfiles", "services")
 FIRST_BOOT = "11111111-1111-4111-8111-111111111111"

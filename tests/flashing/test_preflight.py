@@ -205,7 +205,7 @@ def test_a_unit_without_df_is_not_judged_by_it(rig: Rig) -> None:
     assert rig.checked(rig.unit()).free is None
 
 
-@pytest.mark.parametrize("tool", ["mv", "sync", "chmod", "rmdir"])
+@pytest.mark.parametrize("tool", ["mv", "sync", "chmod", "mkdir"])
 def test_a_missing_program_is_named(rig: Rig, tool: str) -> None:
     rig.remove(tool)
     assert f"the unit has no {tool}" in refused(rig).message
