@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, nodes
 from jinja2.exceptions import TemplateRuntimeError
 from jinja2.meta import find_undeclared_variables
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 
 from factory.errors import FactoryError, UsageError
+from factory.identity.sandbox import sandbox
 from factory.values import Facts, Work, shown
 
 GROUPS = ("mac", "facts", "order", "assigned")
@@ -96,7 +96,7 @@ class Expression:
 
     def __init__(self, key: str, source: str) -> None:
         """Compile `source`. Raises UsageError that names `key`, such as `identity.hardware_id`."""
-        environment = ImmutableSandboxedEnvironment(undefined=_Undefined, autoescape=False)
+        environment = sandbox(_Undefined)
         self.key = key
         try:
             tree = environment.parse(source)

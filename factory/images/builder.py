@@ -7,10 +7,11 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
-from jinja2 import FunctionLoader, StrictUndefined, Template, TemplateError, TemplateNotFound, TemplateSyntaxError
+from jinja2 import FunctionLoader, Template, TemplateError, TemplateNotFound, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from factory.config import ImageSection
+from factory.identity.sandbox import sandbox
 from factory.images.canonical_tar import canonical_tar
 from factory.images.errors import TemplateFault
 from factory.images.image import Image
@@ -36,12 +37,7 @@ class Builder:
     def __init__(self, templates: TemplateSet, product: str, form: str) -> None:
         """Compile the templates. Raises TemplateFault."""
         self._set, self.product, self.format = templates, product, form
-        environment = ImmutableSandboxedEnvironment(
-            undefined=StrictUndefined,
-            autoescape=False,
-            keep_trailing_newline=True,
-            loader=FunctionLoader(self._source),
-        )
+        environment = sandbox(loader=FunctionLoader(self._source))
         self._templates = {entry.path: self._compile(environment, entry) for entry in templates.files}
         self._folders = tuple(FileEntry(folder.path, folder.bits) for folder in templates.folders)
 
@@ -94,9 +90,10 @@ class Builder:
         try:
             text = self._templates[entry.path].render(names)
         except _RENDERING as error:
-            # The message of a failed expression names variables, never their values; other errors may show values.
+            # Jinja's own messages name variables; those of other errors show values, so only their kind is told.
             said = str(error) if isinstance(error, TemplateError) else type(error).__name__
             said = f"there is no template {error.name}" if isinstance(error, TemplateNotFound) else said
+            said = said.replace(str(names["registration_key"]), "***")
             hint = f"A template may use {', '.join(sorted(names))}."
             raise TemplateFault(f"{self._place(error, entry)}: {said}", hint=hint) from None
         self._check(entry, text)
