@@ -81,7 +81,7 @@ class Console:
     def _shell(self) -> None:
         """Run a shell on the tty until it ends; its end hangs the tty up."""
         self._tty.mode(echo=True)
-        self._processes.finished(self._processes.on_tty(self._tty.path))
+        self._processes.finished(self._tty.shell(self._processes))
         self._tty.pause(0)
         self._tty.open()
 

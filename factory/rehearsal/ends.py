@@ -84,6 +84,14 @@ class PtyEnd:
                 return len(data)  # nobody there: said into the void
             raise
 
+    def say(self, text: str) -> None:
+        """Print on this tty whatever runs there, as the kernel does."""
+        tty = os.open(self.path, os.O_WRONLY | os.O_NOCTTY)
+        try:
+            os.write(tty, text.encode())
+        finally:
+            os.close(tty)
+
     def close(self) -> None:
         """Close; who has the other side open gets a hang-up, as when a USB adapter is pulled."""
         os.close(self._fd)

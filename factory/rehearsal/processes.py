@@ -48,6 +48,10 @@ class Processes:
         """Start an interactive shell whose controlling terminal is the tty of that path."""
         return self._start([str(self.shell), "-c", _ON_TTY, tty, str(self.shell), "-i"], subprocess.DEVNULL)
 
+    def on_descriptor(self, descriptor: int) -> subprocess.Popen[bytes]:
+        """Start an interactive shell on an open descriptor that is no tty, without job control."""
+        return self._start([str(self.shell), "-i", "+m"], descriptor)
+
     def _start(self, argv: list[str], stream: int) -> subprocess.Popen[bytes]:
         if self.file_limit is not None:
             argv = [str(self.shell), "-c", _LIMITED, str(-(-self.file_limit // 512)), *argv]

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import subprocess
 import termios
 import time
 from collections.abc import Callable
+
+from factory.rehearsal.processes import Processes
 
 
 class ConsoleEndedError(Exception):
@@ -82,6 +85,10 @@ class Tty:
     def pause(self, seconds: float) -> None:
         """Let time pass."""
         self._wait(0, seconds)
+
+    def shell(self, processes: Processes) -> subprocess.Popen[bytes]:
+        """Start an interactive shell that has this tty as its controlling terminal."""
+        return processes.on_tty(self.path)
 
     def stop(self) -> None:
         """End every wait, now and later."""

@@ -246,7 +246,7 @@ class SimulatedUnit:
         if self._serial is None or Fault.SILENT in board.faults:
             self._console = threading.Thread(target=self._boot_unseen, args=(seconds,), name="boot", daemon=True)
         else:
-            tty = self._tty = Tty(self._serial.tty_path, self._serial.wire.poke)
+            tty = self._tty = self._serial.tty()
             login = Login(tty, board.plan.name, self._password, board.take_password)
             console = Console(
                 tty, login, board.processes, board.faults, Callbacks(self._up, self._settled.set, self._ask_for_reboot)

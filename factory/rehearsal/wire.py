@@ -10,7 +10,9 @@ from collections import deque
 
 from factory.rehearsal.ends import PtyEnd
 from factory.rehearsal.flaws import Flaws, misread
+from factory.rehearsal.softtty import LineEnd, SocketEnd
 
+End = PtyEnd | SocketEnd | LineEnd
 BITS_PER_BYTE = 10  # start bit, 8 data bits, stop bit
 _SLICE = 0.008  # seconds of traffic that travel together
 _LOOK_AGAIN = 0.1  # seconds between looks at an end that nobody has open
@@ -20,7 +22,7 @@ _UNPACED = 65536
 class _Lane:
     """One direction. Bytes leave the source, take their time, and arrive at the sink when they are due."""
 
-    def __init__(self, source: PtyEnd, sink: PtyEnd, flaws: Flaws, *, from_unit: bool) -> None:
+    def __init__(self, source: End, sink: End, flaws: Flaws, *, from_unit: bool) -> None:
         self.source, self.sink = source, sink
         self._flaws = flaws
         self._from_unit = from_unit
@@ -93,7 +95,7 @@ class Wire:
     None carries as fast as it can. `flaws` may be changed while the wire works.
     """
 
-    def __init__(self, near: PtyEnd, far: PtyEnd, *, baud: int | None = 115200, flaws: Flaws | None = None) -> None:
+    def __init__(self, near: End, far: End, *, baud: int | None = 115200, flaws: Flaws | None = None) -> None:
         self.flaws = flaws if flaws is not None else Flaws()
         self._rate = None if baud is None else baud / BITS_PER_BYTE
         self._lanes = (
@@ -108,6 +110,11 @@ class Wire:
     def start(self) -> None:
         """Begin to carry."""
         self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        """Whether the wire carries."""
+        return self._thread.is_alive()
 
     def poke(self) -> None:
         """Look at the ends at once: one of them has just been opened."""
