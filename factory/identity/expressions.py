@@ -16,6 +16,7 @@ from factory.identity.sandbox import sandbox
 from factory.values import Facts, Work, shown
 
 GROUPS = ("mac", "facts", "order", "assigned")
+_KEPT = ("facts", "order", "assigned")
 _KNOWN = (*GROUPS, "lot", "hardware_id", "derive")
 _RENDERING = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
 
@@ -38,10 +39,13 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A result and what went into it: interfaces by name, whether a key was derived, whether nothing was used."""
+    """A result and what went into it: interfaces by name, other values by their full names ('facts.imei'), whether
+    a key was derived, whether the expression uses nothing at all.
+    """
 
     text: str
     interfaces: frozenset[str]
+    parts: Mapping[str, str]
     derived: bool
     constant: bool
 
@@ -130,7 +134,8 @@ class Expression:
                 said = said.replace(key, "***")
             raise ExpressionError(said, code="EXPR-UNKNOWN" if "unknown name" in said else "EXPR") from None
         interfaces = frozenset(groups["mac"]._used)
-        return Rendered(text, interfaces, bool(derived), constant=not self.names)
+        parts = {f"{group}.{name}": groups[group][name] for group in _KEPT for name in sorted(groups[group]._used)}
+        return Rendered(text, interfaces, parts, bool(derived), constant=not self.names)
 
 
 def _members(context: Context) -> dict[str, Mapping[str, str]]:

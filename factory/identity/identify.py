@@ -115,7 +115,7 @@ class Identifier:
         Raises IdentityRefused with every finding at once.
         """
         reading = _Reading(self._context(facts, work))
-        hardware_id, key_version, key, name = self._core(reading)
+        hardware_id, key, name = self._core(reading)
         categories = self._category_values(reading)
         which = judged(facts, self._section.rules, frozenset(reading.used))
         reading.findings.extend(check_addresses(facts, self._section.rules, which))
@@ -128,8 +128,22 @@ class Identifier:
         wrong = any(finding.severity is Severity.ERROR for finding in findings)
         if wrong or hardware_id is None or key is None or name is None:
             raise IdentityRefused(findings)
+        made_of, registration_key = key
         macs = macs_of(facts, which)
-        return Identified(Identity(hardware_id, key, name, self._code, macs, serial, categories, key_version), findings)
+        return Identified(
+            Identity(
+                hardware_id,
+                registration_key,
+                name,
+                self._code,
+                macs,
+                serial,
+                categories,
+                key_version=self._keys.version if made_of.derived else 0,
+                key_parts=made_of.parts,
+            ),
+            findings,
+        )
 
     def registration_key(self, hardware_id: HardwareId, facts: Facts, work: Work) -> RegistrationKey:
         """Work out the key of a unit again, as for an upload. Raises IdentityRefused."""
@@ -145,22 +159,18 @@ class Identifier:
 
         return Context(facts, work, derive, None if hardware_id is None else hardware_id.text)
 
-    def _core(self, reading: _Reading) -> tuple[HardwareId | None, int, RegistrationKey | None, DeviceName | None]:
+    def _core(
+        self, reading: _Reading
+    ) -> tuple[HardwareId | None, tuple[Rendered, RegistrationKey] | None, DeviceName | None]:
         found_id = reading.value(self._id, HardwareId.parse)
         if found_id is not None:
             context = reading.context
             reading.context = Context(context.facts, context.work, context.derive, found_id[1].text)
         found_key = reading.value(self._key, RegistrationKey.parse) if self._usable(self._key, reading) else None
         found_name = reading.value(self._name, DeviceName.parse) if self._usable(self._name, reading) else None
-        derived = found_key is not None and found_key[0].derived
-        if found_key is not None and not derived:
+        if found_key is not None and not found_key[0].derived:
             reading.findings.append(_weak_key(found_key[0], self._key.key))
-        return (
-            found_id[1] if found_id else None,
-            self._keys.version if derived else 0,
-            found_key[1] if found_key else None,
-            found_name[1] if found_name else None,
-        )
+        return found_id and found_id[1], found_key, found_name and found_name[1]
 
     def _usable(self, expression: Expression, reading: _Reading) -> bool:
         """An expression over a hardware id that failed would only repeat that failure."""

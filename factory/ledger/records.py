@@ -160,6 +160,7 @@ class Restore:
 class PassedUnit:
     """A passed unit with all that an upload needs but the key, which is derived again. MACs in colon form.
 
+    `key_parts` are the values that the key was made of beside addresses (Identity.key_parts).
     `row` is the state of its newest upload row, `upload` that row's file; UNLISTED and None before the first.
     """
 
@@ -180,6 +181,7 @@ class PassedUnit:
     passed_at: datetime
     row: RowState
     upload: str | None
+    key_parts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

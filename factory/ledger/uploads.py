@@ -68,6 +68,7 @@ def as_passed(row: Row[Any]) -> PassedUnit:
         passed_at=as_time(row.at),
         row=RowState(row.row_state) if row.row_state else RowState.UNLISTED,
         upload=row.upload,
+        key_parts=identity.get("key_parts", {}),
     )
 
 

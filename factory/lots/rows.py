@@ -61,8 +61,13 @@ def upload_table(units: Sequence[PassedUnit], product: Product, keys: KeySource)
 
 
 def _key(unit: PassedUnit, identifier: Identifier) -> RegistrationKey:
-    facts = Facts({name: Mac.parse(mac) for name, mac in unit.macs.items()}, serial=unit.serial)
-    return identifier.registration_key(HardwareId.parse(unit.hardware_id), facts, Work(unit.lot))
+    kept: dict[str, dict[str, str]] = {"facts": {}, "order": {}, "assigned": {}}
+    for full_name, value in unit.key_parts.items():
+        group, _, name = full_name.partition(".")
+        kept[group][name] = value
+    facts = Facts({name: Mac.parse(mac) for name, mac in unit.macs.items()}, kept["facts"])
+    work = Work(unit.lot, kept["order"], kept["assigned"])
+    return identifier.registration_key(HardwareId.parse(unit.hardware_id), facts, work)
 
 
 def _row(unit: PassedUnit, key: RegistrationKey, product: Product) -> tuple[str, ...]:

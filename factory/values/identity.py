@@ -13,6 +13,9 @@ from factory.values.names import BulkIdentificationCode, Category, DeviceName, H
 class Identity:
     """A checked identity. `macs` are the addresses that must be unique in the ledger, by interface name;
     `categories` has the portal's letters A to J as keys; `serial` is the board's own, where it has one.
+    `key_parts` are the facts, order columns and assigned values that the registration key was made of, by their
+    names in expressions: without them the ledger could not make that key again. It is empty for a key that is
+    derived from the hardware id or made of addresses.
     """
 
     hardware_id: HardwareId
@@ -23,10 +26,11 @@ class Identity:
     serial: str | None = None
     categories: Mapping[str, Category] = field(default_factory=dict)
     key_version: int = 1
+    key_parts: Mapping[str, str] = field(default_factory=dict)
 
     def public(self) -> dict[str, object]:
         """The identity without its key, for manifests, events and tables."""
-        return {
+        public: dict[str, object] = {
             "hardware_id": self.hardware_id.text,
             "device_name": self.device_name.text,
             "bulk_identification_code": self.bulk_identification_code.text,
@@ -35,3 +39,6 @@ class Identity:
             "categories": {letter: value.text for letter, value in sorted(self.categories.items())},
             "key_version": self.key_version,
         }
+        if self.key_parts:
+            public["key_parts"] = dict(sorted(self.key_parts.items()))
+        return public
