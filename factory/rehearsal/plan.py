@@ -51,14 +51,25 @@ def demo_plans(count: int, seed: int = 0) -> tuple[UnitPlan, ...]:
             hint="Give 3 to 999: a clone pair and a unit with zero MACs are always among them.",
             code="rehearsal.count",
         )
-    generator = random.Random(seed)  # noqa: S311 - repeatable, not secret
-    base = generator.randrange(0x100000, 0xE00000) & ~1
-    plans = [_plan(index, base, generator) for index in range(count)]
+    plans = _sound_plans(count, seed)
     # Whichever of the pair is refused, units on serial, on SSH and on both are left to pass.
     twin, clone, zero = (0, 3, 4) if count > 4 else (0, 1, 2)
     plans[clone] = replace(plans[clone], macs=plans[twin].macs, faults=frozenset({Fault.CLONE}))
     plans[zero] = replace(plans[zero], macs=dict.fromkeys(INTERFACES, ZERO), faults=frozenset({Fault.ZERO_MAC}))
     return tuple(plans)
+
+
+def bench_plans(count: int, faults: frozenset[Fault] = frozenset(), seed: int = 1) -> tuple[UnitPlan, ...]:
+    """Return units to practise on: each with both routes, a connectd_control and the same `faults`.
+
+    The same `count` and `seed` give the same units. Raises UsageError when `count` is below 1.
+    """
+    if not 1 <= count <= 999:
+        raise UsageError(f"a bench of {count} units is not possible", hint="Give 1 to 999.", code="rehearsal.count")
+    routes = frozenset({SERIAL_ROUTE, SSH_ROUTE})
+    return tuple(
+        replace(plan, routes=routes, connectd_control=True, faults=faults) for plan in _sound_plans(count, seed)
+    )
 
 
 def another_unit(plan: UnitPlan) -> UnitPlan:
@@ -67,6 +78,12 @@ def another_unit(plan: UnitPlan) -> UnitPlan:
     base = 0xF00000 | zlib.crc32(plan.serial.encode()) & 0xFFFF0
     macs = {name: _mac(base + offset) for offset, name in enumerate(plan.macs)}
     return replace(plan, name=f"{plan.name}x", macs=macs, serial=plan.serial[::-1], faults=frozenset())
+
+
+def _sound_plans(count: int, seed: int) -> list[UnitPlan]:
+    generator = random.Random(seed)  # noqa: S311 - repeatable, not secret
+    base = generator.randrange(0x100000, 0xE00000) & ~1
+    return [_plan(index, base, generator) for index in range(count)]
 
 
 def _plan(index: int, base: int, generator: random.Random) -> UnitPlan:
