@@ -72,6 +72,9 @@ def decode_csv(content: bytes, profile: Profile) -> tuple[tuple[str, ...], ...]:
     for number, row in enumerate(rows, 2):
         if len(row) != len(profile.columns):
             raise SheetError(f"row {number} has {len(row)} values, not {len(profile.columns)}", code="sheet.form")
+    check_rows(rows, profile)
+    if _join([",".join(row).encode("ascii") for row in rows], profile) != content:
+        raise SheetError(f"the line ends or quotes are not those of {profile.name}", code="sheet.form")
     return tuple(rows)
 
 
