@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,6 +18,7 @@ from factory.errors import UsageError
 from factory.rehearsal.control import Control
 from factory.rehearsal.faults import Fault
 from factory.rehearsal.plan import ZERO, UnitPlan
+from factory.rehearsal.requests import carry_out
 from factory.rehearsal.unit import SimulatedUnit
 
 _STATION_BAUD = 115200
@@ -127,7 +129,7 @@ class SimulatedBench:
             boot_seconds=self._boot_seconds,
         )
         self.units += (unit,)
-        self._control.add(unit.control, unit.handle)
+        self._control.add(unit.control, partial(carry_out, unit))
 
     def _check_directory(self) -> None:
         if ":" in str(self.directory) or "\n" in str(self.directory):
@@ -151,17 +153,20 @@ def resolved(plans: Sequence[UnitPlan]) -> tuple[UnitPlan, ...]:
     names = [plan.name for plan in plans]
     if len(set(names)) < len(names):
         raise UsageError("two simulated units have the same name", code="rehearsal.plan")
+    sound = [plan for plan in plans if Fault.ZERO_MAC not in plan.faults]
+    clones = [plan for plan in sound if Fault.CLONE in plan.faults]
+    if clones and len(sound) < 2:
+        raise UsageError("a clone needs another unit to be a clone of", hint="Plan one more unit.")
+    # Where every unit is to be a clone, all are clones of the first.
+    origin = next((plan for plan in sound if plan not in clones), clones[0] if clones else None)
     result = []
     for plan in plans:
+        macs = plan.macs
         if Fault.ZERO_MAC in plan.faults:
-            plan = replace(plan, macs=dict.fromkeys(plan.macs, ZERO))
-        elif Fault.CLONE in plan.faults:
-            others = [other for other in plans if other.name != plan.name and Fault.ZERO_MAC not in other.faults]
-            if not others:
-                raise UsageError("a clone needs another unit to be a clone of", hint="Plan one more unit.")
-            if not any(other.macs == plan.macs for other in others):
-                plan = replace(plan, macs=others[0].macs)
-        result.append(plan)
+            macs = dict.fromkeys(plan.macs, ZERO)
+        elif plan in clones and origin and not any(plan.macs == other.macs for other in sound if other is not plan):
+            macs = origin.macs
+        result.append(replace(plan, macs=macs))
     return tuple(result)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+import zlib
 from pathlib import Path
 
-from factory.errors import FactoryError, NotStartedError, UsageError
+from factory.errors import NotStartedError
 from factory.rehearsal import bootlog
 from factory.rehearsal.board import Board
 from factory.rehearsal.console import STUCK, Callbacks, Console
-from factory.rehearsal.control import DONE, REQUESTS
+from factory.rehearsal.control import REQUESTS
 from factory.rehearsal.faults import Fault
 from factory.rehearsal.injection import apply
 from factory.rehearsal.login import Login
@@ -38,7 +39,9 @@ class SimulatedUnit:
         self._boot_seconds = boot_seconds
         self._believed_password = password
         self._board = Board(folder / "root", self.control, plan, password)
-        self._serial = SerialPort(port, baud) if SERIAL_ROUTE in plan.routes else None
+        self._serial = (
+            SerialPort(port, baud, seed=zlib.crc32(plan.name.encode())) if SERIAL_ROUTE in plan.routes else None
+        )
         self._ssh = self._new_ssh() if SSH_ROUTE in plan.routes else None
         self._lock = threading.RLock()
         self._console: threading.Thread | None = None
@@ -204,38 +207,6 @@ class SimulatedUnit:
             self._serial.close()
         self._board.folder.remove()
 
-    def handle(self, request: str) -> None:
-        """Carry out one line from the control fifo, and leave the answer for who asked."""
-        words, _, token = request.partition(" #")
-        answer = ""
-        try:
-            self._obey(words.split())
-        except FactoryError as error:
-            answer = error.message
-        if token:
-            part = self.control / f"part.{token}"
-            part.write_text(answer)
-            part.rename(self.control / f"{DONE}{token}")
-
-    def _obey(self, words: list[str]) -> None:
-        match words:
-            case ["reboot"]:
-                self.reboot()
-            case ["on" | "power-on"]:
-                self.power_on()
-            case ["off" | "power-off"]:
-                self.power_off()
-            case ["pull"]:
-                self.pull()
-            case ["plug" | "mend"]:
-                self.plug()
-            case ["swap"]:
-                self.swap()
-            case ["fault", name, *rest] if name in set(Fault):
-                self.inject(Fault(name), **_parameters(rest))
-            case _:
-                raise UsageError(f"a simulated unit does not know the request '{' '.join(words)}'")
-
     def _begin(self, *, boot: bool, logged_in: bool = False) -> None:
         board = self._board
         board.boot()
@@ -308,10 +279,3 @@ class SimulatedUnit:
     def _say(self, text: str) -> None:
         if self._serial is not None and Fault.SILENT not in self._board.faults:
             self._serial.say(text)
-
-
-def _parameters(words: list[str]) -> dict[str, float]:
-    try:
-        return {name: float(value) for name, _, value in (word.partition("=") for word in words)}
-    except ValueError as error:
-        raise UsageError(f"parameters of a fault are written NAME=NUMBER, not '{' '.join(words)}'") from error

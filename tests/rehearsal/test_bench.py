@@ -14,7 +14,7 @@ from factory.config import load_bench
 from factory.errors import UsageError
 from factory.rehearsal.bench import SimulatedBench, resolved
 from factory.rehearsal.faults import Fault
-from factory.rehearsal.plan import ZERO, UnitPlan, another_unit, demo_plans
+from factory.rehearsal.plan import ZERO, UnitPlan, another_unit, bench_plans, demo_plans
 from tests.rehearsal.raw import ssh
 
 
@@ -46,6 +46,21 @@ def test_any_demo_has_one_clone_pair_and_one_zero_unit(count: int, seed: int) ->
 def test_a_bench_too_small_or_too_large_is_refused(count: int) -> None:
     with pytest.raises(UsageError, match="not possible"):
         demo_plans(count)
+
+
+def test_units_to_practise_on_are_sound_apart_from_their_faults() -> None:
+    plans = bench_plans(4, frozenset({Fault.SLOW_ECHO}))
+    assert all(plan.routes == {"serial", "ssh"} and plan.connectd_control for plan in plans)
+    assert len({mac for plan in plans for mac in plan.macs.values()}) == 8
+    assert all(plan.faults == {Fault.SLOW_ECHO} for plan in plans)
+    with pytest.raises(UsageError, match="not possible"):
+        bench_plans(0)
+
+
+def test_where_all_are_clones_all_have_the_addresses_of_the_first() -> None:
+    clones = resolved(bench_plans(3, frozenset({Fault.CLONE})))
+    assert [plan.macs for plan in clones] == [clones[0].macs] * 3
+    assert resolved(demo_plans(6)) == demo_plans(6)
 
 
 def test_plans_that_cannot_be() -> None:
