@@ -103,7 +103,7 @@ def _require_product(ledger: Uploads, product: Product, lot: str) -> None:
 def _nothing(ledger: Uploads, lot: str) -> ExportError:
     listed = len(ledger.passed_units(lot))
     if listed:
-        message = f"all {listed} passed units of lot {lot} are in an upload already"
+        message = f"every passed unit of lot {lot} ({listed}) is in an upload already"
         return ExportError(message, hint="`factory ledger trace` names the upload of a unit.", code="export.nothing")
     return ExportError(f"no unit of lot {lot} has passed yet", hint="Only passed units go out.", code="export.nothing")
 
