@@ -209,6 +209,6 @@ def _weak_key(rendered: Rendered, place: str) -> Finding:
         "KEY-FACT",
         Severity.WARNING,
         place,
-        "the registration key is made of what can be read on the unit or its label",
+        "the registration key is made of what can be read on the unit or in the order, and the ledger keeps that",
         hint="Use derive(hardware_id) where the cloud lets you choose.",
     )
