@@ -13,9 +13,9 @@ from factory.flashing.look import look
 from factory.flashing.pending import RestorePending
 from factory.flashing.plan import Flashable
 from factory.flashing.reboot import PowerControl, Reboot, Reconnect, await_restart, boot_id, send_restart
-from factory.flashing.restore import owe, put_back
 from factory.flashing.same import Reread, missing_interfaces, reader, same_unit
 from factory.flashing.verify import compare_contents, differences
+from factory.flashing.wayback import owe, put_back
 from factory.units.deadline import Deadline
 from factory.units.protocol import Unit
 from factory.values import ConnectdShow, Facts, Identity, Proof
@@ -96,10 +96,10 @@ class _Task:
 
     def _facts_now(self, unit: Unit, *, rebooted: bool, deadline: Deadline) -> Facts:
         patience = deadline.within(LATE_SECONDS)
-        now = self.reread(unit, deadline)
+        now = self.reread(unit, deadline.within(self.section.timeouts.command))
         while rebooted and missing_interfaces(self.facts, now) and not patience.expired:
             patience.pause(1.0)
-            now = self.reread(unit, deadline)
+            now = self.reread(unit, deadline.within(self.section.timeouts.command))
         return now
 
     def _compare_files(self, unit: Unit, *, rebooted: bool, deadline: Deadline) -> None:

@@ -7,13 +7,13 @@ import time
 from factory.config import UnitSection
 from factory.errors import FactoryError
 from factory.flashing.errors import FlashError, OtherUnit
+from factory.flashing.examine import preflight
 from factory.flashing.moves import BAD_CONTENT, move_script
 from factory.flashing.payload import refused, stage
 from factory.flashing.plan import PACKAGE_FILES, Flashable, Preflight
-from factory.flashing.preflight import preflight
-from factory.flashing.restore import put_back, restore
 from factory.flashing.same import Reread, reader, same_unit
 from factory.flashing.verify import compare_staged, read_back
+from factory.flashing.wayback import put_back, restore
 from factory.units.deadline import Deadline
 from factory.units.protocol import Progress, Unit
 from factory.values import Facts, Receipt
@@ -39,7 +39,7 @@ def flash(
     """
     started = time.monotonic()
     reread = reread or reader(section)
-    same_unit(facts, reread(unit, deadline), same_boot=True)
+    same_unit(facts, reread(unit, deadline.within(section.timeouts.command)), same_boot=True)
     if checked.interrupted:
         restore(unit, checked.pending, deadline=deadline.within(section.timeouts.flash))
         checked = preflight(unit, image, section, deadline=deadline)
@@ -47,7 +47,7 @@ def flash(
         staged = stage(unit, image, checked, section, deadline=deadline, progress=progress)
         _move(unit, image, checked, section, deadline)
         way = read_back(unit, image, checked, section, deadline=deadline)
-        same_unit(facts, reread(unit, deadline), same_boot=True)
+        same_unit(facts, reread(unit, deadline.within(section.timeouts.command)), same_boot=True)
     except OtherUnit as error:
         error.pending = checked.pending
         raise

@@ -9,7 +9,7 @@ from factory.flashing.moves import finish_script, restore_script
 from factory.flashing.payload import refused
 from factory.flashing.pending import RestorePending
 from factory.units.deadline import Deadline
-from factory.units.protocol import Unit
+from factory.units.protocol import Unit, UnitGone
 
 PUT_BACK_SECONDS = 30.0
 
@@ -43,8 +43,11 @@ def finish(unit: Unit, pending: RestorePending, *, deadline: Deadline) -> None:
 def put_back(unit: Unit, pending: RestorePending, cause: FactoryError) -> None:
     """After a failure: put the old content back within 30 s, even when the work was called off.
 
-    Where that cannot be done now, `owe` says so; otherwise this returns and the caller raises `cause`.
+    Where that cannot be done now, `owe` says so; otherwise this returns and the caller raises `cause`. A route that
+    broke is not tried again: its unit is the next contact's.
     """
+    if isinstance(cause, UnitGone):
+        owe(pending, cause, "no connection")
     try:
         restore(unit, pending, deadline=Deadline(PUT_BACK_SECONDS))
     except FactoryError as error:
