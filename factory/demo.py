@@ -85,6 +85,7 @@ def write_rehearsal(bench: SimulatedBench, folder: Path) -> tuple[Path, Path]:
             "unit.login.password": f"file:{bench.password_file.resolve()}",
         },
     )
+    (product.parent / "bench.toml").unlink()  # the sample; the one that fits these units lies beside the product
     path = folder / "bench.toml"
     bench.write_bench_toml(path)
     return product, path
