@@ -14,8 +14,19 @@ from factory.units.facts import agree, read_facts
 from factory.units.protocol import Unit, UnitError, UnitGone
 from factory.values import Facts
 
-# Errors that may be gone at the next try. A wrong password or a refused host key is never tried again.
-_PASSING = frozenset({"unit.damaged", "unit.gone", "unit.timeout", "unit.ssh", "unit.ssh.unreachable"})
+# Errors that may be gone at the next try. A wrong password or a refused host key is never tried again. A port is busy
+# for a moment when another slot starts a program just as this one gives the port from its watch to its session.
+_PASSING = frozenset(
+    {
+        "unit.damaged",
+        "unit.gone",
+        "unit.timeout",
+        "unit.ssh",
+        "unit.ssh.unreachable",
+        "unit.console.unknown",
+        "unit.port-busy",
+    }
+)
 
 Doing = Callable[[str, tuple[str, ...]], None]
 Retried = Callable[[str, int, FactoryError], None]
@@ -88,7 +99,7 @@ class Contact:
             doing("connect", (route.name,))
             self._unit = self._open(route, deadline)
             doing("read", (route.name,))
-            read = self.read(self._unit, deadline)
+            read = self.read(self._unit, deadline.within(4 * self._section.timeouts.command))
             facts = read if facts is None else agree(facts, read)
         assert facts is not None, "a slot has at least one route"
         return facts

@@ -75,6 +75,8 @@ class Worker:
                 return None
             done = ended.row
             self._known = ended.known
+            # Keys of before were meant for what the slot showed then; from here on they answer the outcome.
+            self.keys.forget()
             self._show_outcome(ended.row)
             return ended
         finally:
@@ -82,7 +84,6 @@ class Worker:
 
     def _await_removal(self, booting_until: float) -> bool:
         """Wait; True when the slot is free for the next unit (or the line stops), False to look again at once."""
-        self.keys.forget()
         left = self._watch.wait_left(booting_until=booting_until)
         if left is Left.RETURNED:
             return False

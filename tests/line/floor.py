@@ -144,6 +144,12 @@ class Floor:
     def unit(self, number: int) -> SimulatedUnit:
         return next(unit for unit in self.bench.units if unit.name == f"u{number}")
 
+    def clear_leftovers(self, number: int) -> None:
+        """Take away what an earlier registration left on the unit, which preflight refuses."""
+        for folder in ("dfiles", "pfiles", "available", "active", "services"):
+            for path in (self.unit(number).root / "etc/connectd" / folder).iterdir():
+                path.unlink()
+
     def line(self, **changes: Any) -> Line:
         given: dict[str, Any] = {"timing": FAST, "images_out": self.folder / "images", "debug": True, **changes}
         builder = open_builder(self.product.image, self.product.folder, self.product.product.name)

@@ -18,10 +18,7 @@ def nameless(floor: Floor) -> None:
 def failed_once(floor: Floor) -> None:
     nameless(floor)
     assert outcomes(floor.run(1))["slot-01"][0] == "failed"
-    unit = floor.unit(1)
-    for folder in ("dfiles", "pfiles", "available", "active"):
-        for path in (unit.root / "etc/connectd" / folder).iterdir():
-            path.unlink()
+    floor.clear_leftovers(1)
 
 
 def test_without_a_terminal_it_is_refused(tmp_path: Path) -> None:
@@ -36,7 +33,7 @@ def test_the_operator_says_yes_or_no(tmp_path: Path) -> None:
         with floor.running(2, interactive=True) as running:
             running.wait("slot.question", code="ledger.same-unit?")
             running.line.press("slot-01", Key.NO)
-            running.wait("attempt.refused")
+            running.wait("slot.state", state="fail")
             running.line.press("slot-01", Key.REMOVED)
             running.wait("slot.question", count=2)
             running.line.press("slot-01", Key.YES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,7 +19,8 @@ from factory.line.setup import default_routes, login_of
 from factory.rehearsal.faults import Fault
 from factory.rehearsal.unit import SimulatedUnit
 from factory.units.deadline import Deadline
-from factory.units.protocol import Completed, Progress, Sent, Tools, Unit
+from factory.units.ports import port_holders
+from factory.units.protocol import Completed, Progress, Sent, Tools, Unit, UnitGone
 from tests.line.floor import BOTH, FAST, LOT, SERIAL, SSH, Floor, by_slot, eventually, outcomes, plan
 
 
@@ -71,16 +73,25 @@ def test_a_passed_unit_that_comes_back_after_its_removal_is_known_and_by_the_key
 
 
 def test_a_failed_unit_gets_another_go_when_it_was_taken_away(tmp_path: Path) -> None:
-    with Floor(tmp_path, [plan(1, SSH, Fault.FORGETS_ON_REBOOT)]) as floor, floor.running() as running:
+    with Floor(tmp_path, [plan(1, SSH, Fault.LEFTOVER_FILES)]) as floor, floor.running() as running:
         running.wait("attempt.failed")
         unit = floor.unit(1)
         unit.pull()
         running.wait("slot.removed")
-        unit.board.faults.discard(Fault.FORGETS_ON_REBOOT)
+        floor.clear_leftovers(1)
         unit.plug()
         running.wait("attempt.passed")
         summary = running.stop()
         assert [str(row.outcome) for row in summary.rows] == ["failed", "passed"]
+
+
+def test_a_failed_unit_that_was_not_even_restarted_is_still_here(tmp_path: Path) -> None:
+    with Floor(tmp_path, [plan(1, SSH, Fault.LEFTOVER_FILES)]) as floor, floor.running() as running:
+        running.wait("slot.state", state="fail")
+        running.line.press("slot-01", Key.HERE)
+        running.wait("slot.still-here")
+        running.wait("slot.state", state="fail", count=2)
+        assert running.stop().failed == 1
 
 
 def test_a_key_for_a_slot_that_is_not_there_is_an_error(tmp_path: Path) -> None:
@@ -174,7 +185,7 @@ def test_a_slot_that_crashes_hangs_or_is_pulled_neither_stops_nor_delays_another
     plans = [plan(number) for number in range(1, 6)]
     with Floor(tmp_path, plans, settings=settings) as floor:
         acts = {"slot-01": crashing, "slot-02": hanging, "slot-03": pulling(floor.unit(3))}
-        with floor.running(5, **stepping_in(floor, acts)) as running:
+        with floor.running(5, timing=replace(FAST, tries=1), **stepping_in(floor, acts)) as running:
             began = time.monotonic()
             running.wait("slot.state", slot="slot-04", state="pass")
             running.wait("slot.state", slot="slot-05", state="pass")
@@ -204,6 +215,7 @@ def test_a_slot_is_usable_after_a_bug(tmp_path: Path) -> None:
 
         with floor.running(**stepping_in(floor, {"slot-01": once})) as running:
             running.wait("line.bug")
+            running.wait("slot.state", state="fail")
             running.line.press("slot-01", Key.REMOVED)
             running.wait("attempt.passed")
 
@@ -230,8 +242,6 @@ def test_a_unit_that_was_pulled_while_flashing_is_put_back_at_its_next_contact_a
 
 
 def test_a_read_that_breaks_is_done_again_from_the_start_and_counted(tmp_path: Path) -> None:
-    from factory.units.protocol import UnitGone
-
     with Floor(tmp_path, [plan(1)]) as floor:
         broken: list[str] = []
 
@@ -254,41 +264,9 @@ def test_a_wrong_password_is_tried_once(tmp_path: Path) -> None:
         assert summary.rows[0].code == "unit.login-incorrect"
 
 
-def test_units_that_were_left_in_between_are_unknown_at_the_next_start_and_go_on(tmp_path: Path) -> None:
-    with Floor(tmp_path, [plan(1)]) as floor:
-        floor.run(1)
-        hung = threading.Event()
-        floor.unit(1).swap()
-
-        def die(what: str, deadline: Deadline) -> None:
-            if what == "put":
-                hung.set()
-                deadline.cancel.wait(20)
-
-        with floor.running(**stepping_in(floor, {"slot-01": die})) as running:
-            assert hung.wait(20)
-            flashing = running.wait("attempt.flashing")
-            # As a kill would leave it: another process opens the ledger and finds the intent without a result.
-            floor.ledger.close()
-            running.line.cancel()
-            with pytest.raises(Exception, match=r"."):
-                running.ended()
-            running.error = None
-            running.summary = running.summary or None
-            floor.open()
-            line = floor.line()
-            summary = line.run(units=1, on_event=floor.events.append)
-        assert outcomes(summary) == {"slot-01": ("passed", None)}
-        assert any(event.kind == "attempt.unknown" and event.attempt == flashing.attempt for event in floor.events)
-
-
 def test_ports_are_given_back_after_each_attempt(tmp_path: Path) -> None:
-    from factory.units.ports import port_holders
-
     with Floor(tmp_path, [plan(1, SERIAL)]) as floor:
         floor.run(1)
         port = floor.config.slot[0].serial
         assert port is not None
         eventually(lambda: port_holders(port.port) == ())
-        floor.unit(1).swap()
-        assert outcomes(floor.run(1)) == {"slot-01": ("passed", None)}

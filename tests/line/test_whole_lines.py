@@ -11,6 +11,7 @@ from factory.line import Outcome
 from factory.rehearsal.faults import Fault
 from factory.rehearsal.plan import demo_plans
 from tests.line.floor import BOTH, LOT, SERIAL, SSH, Floor, by_slot, outcomes, plan
+from tests.line.leaks import leaks, probe
 
 
 def test_a_bench_of_six_with_a_clone_pair_and_a_zero_unit(tmp_path: Path) -> None:
@@ -42,6 +43,20 @@ def test_a_bench_of_six_with_a_clone_pair_and_a_zero_unit(tmp_path: Path) -> Non
         json.dumps(summary.as_json())
         assert len(floor.transcripts()) == 6
         slot_events(floor)
+        secrets = floor.secrets()
+        assert len(secrets) == 6
+        ours = [*floor.transcripts(), *tmp_path.glob("ledger.db*"), *tmp_path.glob("images/*.manifest.json")]
+        assert leaks(ours, secrets) == []
+        said = tmp_path / "said.json"
+        said.write_text(json.dumps([summary.as_json(), [event.as_json() for event in floor.events]]))
+        assert leaks([said], secrets) == []
+
+
+def test_the_search_for_leaks_finds_every_hiding_place(tmp_path: Path) -> None:
+    for number, hidden in enumerate(probe("S3CRETS3CRETS3CRET")):
+        file = tmp_path / str(number)
+        file.write_bytes(b"noise " + hidden + b" noise")
+        assert leaks([file], ["S3CRETS3CRETS3CRET"]) == [f"{number}: secret 0"]
 
 
 def slot_events(floor: Floor) -> None:
@@ -65,16 +80,16 @@ def slot_events(floor: Floor) -> None:
 FAULTS: dict[int, tuple[frozenset[str], Fault, set[tuple[str, str | None]]]] = {
     1: (SSH, Fault.WRONG_PASSWORD, {("failed", "unit.login-incorrect")}),
     2: (SERIAL, Fault.WRONG_PASSWORD, {("failed", "unit.login-incorrect")}),
-    3: (SSH, Fault.FORGETS_ON_REBOOT, {("failed", "prove.differs"), ("failed", "prove")}),
-    4: (SSH, Fault.VOLATILE_CONNECTD, {("failed", "flash.persistence")}),
-    5: (SSH, Fault.READ_ONLY_CONNECTD, {("failed", "flash.persistence")}),
-    6: (BOTH, Fault.LEFTOVER_FILES, {("failed", "flash.not-empty")}),
+    3: (SSH, Fault.FORGETS_ON_REBOOT, {("failed", "prove.forgot")}),
+    4: (SSH, Fault.VOLATILE_CONNECTD, {("failed", "flash.not-persistent")}),
+    5: (SSH, Fault.READ_ONLY_CONNECTD, {("failed", "flash.not-persistent")}),
+    6: (BOTH, Fault.LEFTOVER_FILES, {("failed", "flash.leftover")}),
     7: (SSH, Fault.RUNNING_CONNECTD, {("failed", "flash.running")}),
-    8: (SSH, Fault.DISK_FULL, {("failed", "flash")}),
+    8: (SSH, Fault.DISK_FULL, {("failed", "flash.space")}),
     9: (SSH, Fault.HOSTILE_NEWLINE, {("failed", "unit.facts")}),
     10: (SSH, Fault.HOSTILE_BYTES, {("failed", "unit.facts")}),
     11: (SERIAL, Fault.U_BOOT, {("failed", "unit.console.u-boot")}),
-    12: (SERIAL, Fault.PASSWORD_CHANGE, {("failed", "unit.password-change")}),
+    12: (SERIAL, Fault.PASSWORD_CHANGE, {("failed", "unit.console.password-change")}),
     13: (SERIAL, Fault.LOGGED_IN, {("passed", None)}),
     14: (BOTH, Fault.KERNEL_MESSAGES, {("passed", None)}),
     15: (SSH, Fault.NO_SHA256SUM, {("passed", None)}),
