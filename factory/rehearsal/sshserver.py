@@ -181,7 +181,7 @@ def _drain(channel: paramiko.Channel, process: subprocess.Popen[bytes], processe
     with contextlib.suppress(OSError, EOFError):
         # 128 + n is how a shell reports the signal n.
         channel.send_exit_status(status if status >= 0 else 128 - status)
-    channel.close()
+        channel.close()
 
 
 def _output(process: subprocess.Popen[bytes]) -> Iterator[tuple[object, bytes]]:
