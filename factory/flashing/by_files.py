@@ -40,10 +40,10 @@ def flash(
     started = time.monotonic()
     reread = reread or reader(section)
     same_unit(facts, reread(unit, deadline.within(section.timeouts.command)), same_boot=True)
-    if checked.interrupted:
-        restore(unit, checked.pending, deadline=deadline.within(section.timeouts.flash))
-        checked = preflight(unit, image, section, deadline=deadline)
     try:
+        if checked.interrupted:
+            restore(unit, checked.pending, deadline=deadline.within(section.timeouts.flash))
+            checked = preflight(unit, image, section, deadline=deadline)
         staged = stage(unit, image, checked, section, deadline=deadline, progress=progress)
         _move(unit, image, checked, section, deadline)
         way = read_back(unit, image, checked, section, deadline=deadline)

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from shlex import quote
 
 from factory.config import UnitSection
+from factory.flashing.pending import CLEARED
 from factory.units.deadline import Deadline
 from factory.units.protocol import Unit, UnitError
-
-CLEARED = ".factory-cleared"
-"""Folder under connectd_dir that keeps what was cleared, until the proof."""
 
 
 def clear(unit: Unit, section: UnitSection, folder: str, names: Sequence[str], *, deadline: Deadline) -> str:

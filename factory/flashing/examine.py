@@ -98,5 +98,5 @@ def _sight(unit: Unit, image: Flashable, section: UnitSection, deadline: Deadlin
         *mount_findings(notes, mounts, section, watched, result),
         *space_findings(result, image),
     )
-    running, leftovers = running_findings(notes), tuple(leftover_findings(watched))
+    running, leftovers = running_findings(notes, section), tuple(leftover_findings(watched))
     return _Sight(result, looked.seen[0].real or top, watched, obstacles, running, leftovers)

@@ -111,12 +111,13 @@ def space_findings(result: Preflight, image: Flashable) -> Iterator[Finding]:
         yield objection("flash.space", result.folder, message, "Make room on the unit's file system.")
 
 
-def running_findings(notes: Notes) -> tuple[Finding, ...]:
+def running_findings(notes: Notes, section: UnitSection) -> tuple[Finding, ...]:
     """A connectd that runs; its first trace is named."""
     if not notes.running:
         return ()
     message = f"connectd runs ({shown(notes.running[0], 60)})"
-    return (objection("flash.running", "connectd", message, _CLEAR_HINT),)
+    hint = "connectd_control could not stop it: restart the unit, or stop it by hand." if section.clear else _CLEAR_HINT
+    return (objection("flash.running", "connectd", message, hint),)
 
 
 def leftover_findings(watched: Sequence[tuple[str, Seen]]) -> Iterator[Finding]:

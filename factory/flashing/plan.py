@@ -10,7 +10,7 @@ from factory.errors import UsageError
 from factory.flashing.digests import Digest
 from factory.flashing.look import Seen
 from factory.flashing.mounts import Persistence, Verdict
-from factory.flashing.pending import STAGING, RestorePending
+from factory.flashing.pending import CLEARED, STAGING, RestorePending
 from factory.values import FileEntry, Manifest
 
 CODE_FILE = "bulk_identification_code.txt"
@@ -113,7 +113,8 @@ class Preflight:
     @property
     def pending(self) -> RestorePending:
         """What is owed to the unit from the moment that flashing begins: commit it before."""
-        return RestorePending(tuple(staging.path for staging in self.stagings), self.image)
+        staging = tuple(staging.path for staging in self.stagings)
+        return RestorePending(staging, self.image, f"{self.folder.rstrip('/')}/{CLEARED}")
 
     def as_json(self) -> dict[str, object]:
         """The result as canonical JSON values, for the ledger's event."""

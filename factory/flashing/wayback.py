@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from factory.errors import FactoryError
-from factory.flashing.clear import CLEARED
 from factory.flashing.errors import FlashError
 from factory.flashing.moves import finish_script, restore_script
 from factory.flashing.payload import refused
@@ -34,8 +33,7 @@ def finish(unit: Unit, pending: RestorePending, *, deadline: Deadline) -> None:
 
     Raises FlashError when the unit could not do it, and what `Unit.run` raises.
     """
-    copy = f"{pending.staging[0].rsplit('/', 1)[0]}/{CLEARED}"
-    completed = unit.run(finish_script(pending.staging, copy), deadline=deadline)
+    completed = unit.run(finish_script(pending.staging, pending.cleared), deadline=deadline)
     if completed.status != 0:
         raise refused(unit, "the old content could not be deleted", completed)
 

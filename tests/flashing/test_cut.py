@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,12 +22,16 @@ def do_flash(rig: Rig, unit: ShellUnit, checked: Preflight) -> None:
     flash(unit, picture(), rig.section, checked=checked, facts=rig.facts(), reread=rig.reread, deadline=Deadline(30))
 
 
+def begin(rig: Rig) -> None:
+    rig.set_old(OLD)
+    for name in FOLDERS[:2]:
+        (rig.connectd / name).mkdir(mode=0o750)
+
+
 def cut_at_each_step(rig: Rig) -> Iterator[tuple[int, Preflight]]:
     """Flash again and again from the same beginning, cut one step later each time; ends after an uncut flash."""
     for step in range(LIMIT):
-        rig.set_old(OLD)
-        for name in FOLDERS[:2]:
-            (rig.connectd / name).mkdir(mode=0o750)
+        begin(rig)
         checked = rig.checked(rig.unit())
         try:
             do_flash(rig, rig.cutting_unit(step), checked)
@@ -67,12 +72,15 @@ def test_the_way_back_can_be_cut_too(rig: Rig) -> None:
     stages: dict[str, tuple[int, Preflight]] = {}
     for step, checked in cut_at_each_step(rig):
         stages.setdefault(state(rig), (step, checked))
-        restore(rig.unit(), checked.pending, deadline=Deadline(20))
-    for first, checked in (stages["cannot register"], stages["new"]):
+    for name, (first, checked) in stages.items():
+        begin(rig)
+        with pytest.raises(FlashError):
+            do_flash(rig, rig.cutting_unit(first), checked)
+        assert state(rig) == name
+        saved = shutil.copytree(rig.connectd, rig.base / f"cut-{first}")
         for step in range(LIMIT):
-            rig.set_old(OLD)
-            with pytest.raises(FlashError):
-                do_flash(rig, rig.cutting_unit(first), checked)
+            shutil.rmtree(rig.connectd)
+            shutil.copytree(saved, rig.connectd)
             try:
                 restore(rig.cutting_unit(step), checked.pending, deadline=Deadline(20))
             except UnitGone:
@@ -81,6 +89,7 @@ def test_the_way_back_can_be_cut_too(rig: Rig) -> None:
                 assert rig.content() == OLD
             else:
                 break
+    assert set(stages) == {"old", "cannot register", "new"}
 
 
 def test_finish_cut_anywhere_never_brings_part_of_the_old_back(rig: Rig) -> None:
@@ -168,3 +177,16 @@ def test_an_interrupted_flash_that_the_preflight_did_not_see_is_not_overwritten(
         do_flash(rig, rig.unit(), checked)
     assert caught.value.code == "flash.interrupted"
     assert rig.content() == OLD  # the first flash was undone on the way out
+
+
+def test_cut_again_while_the_earlier_flash_is_undone(rig: Rig) -> None:
+    with pytest.raises(FlashError):
+        do_flash(rig, rig.cutting_unit(18), rig.checked(rig.unit()))
+    checked = rig.checked(rig.unit())
+    assert checked.interrupted
+    with pytest.raises(FlashError) as caught:
+        do_flash(rig, rig.cutting_unit(2), checked)
+    assert caught.value.pending == checked.pending
+    state(rig)
+    assert restore(rig.unit(), checked.pending, deadline=Deadline(20)) is True
+    assert rig.content() == OLD

@@ -273,3 +273,15 @@ def test_progress_counts_the_payload(rig: Rig) -> None:
     assert unit.commands == []
     assert seen == sorted(seen)
     assert len(seen) == 4  # three files and the undo script, one by one
+
+
+def test_the_receipt_says_whether_the_caches_were_dropped(rig: Rig) -> None:
+    """A unit that is not simulated: its own kernel is asked, and only its consent is called a read of the medium."""
+    unit = rig.unit()
+    checked = rig.checked(unit)
+    section = rig.section.model_copy(update={"simulated": False})
+    receipt = flash(
+        unit, picture(), section, checked=checked, facts=rig.facts(), reread=rig.reread, deadline=Deadline(30)
+    )
+    dropped = os.access("/proc/sys/vm/drop_caches", os.W_OK)
+    assert receipt.read_back == ("hash after drop_caches" if dropped else "hash, cached")

@@ -184,6 +184,7 @@ def test_clear_never_kills_and_refuses_what_still_runs(rig: Rig) -> None:
     with pytest.raises(PreflightRefused) as caught:
         preflight(rig.unit(), picture(), section, deadline=Deadline(20))
     assert codes(caught.value) == ["flash.running"]
+    assert "could not stop it" in caught.value.hint
 
 
 def test_clear_touches_nothing_on_a_unit_that_is_refused_anyway(rig: Rig) -> None:
@@ -258,20 +259,35 @@ def test_an_image_that_leaves_its_place_is_refused(rig: Rig, path: str) -> None:
 
 
 def test_the_debt_survives_json() -> None:
-    pending = RestorePending(("/etc/connectd/.factory-flash", "/data/.factory-flash"), "0" * 64)
+    pending = RestorePending(
+        ("/etc/connectd/.factory-flash", "/data/.factory-flash"), "0" * 64, "/etc/connectd/.factory-cleared"
+    )
     assert RestorePending.from_json(pending.as_json()) == pending
 
 
+GOOD: dict[str, object] = {
+    "schema": "factory.restore/1",
+    "staging": ["/etc/.factory-flash"],
+    "image": "x",
+    "cleared": "/etc/.factory-cleared",
+}
+
+
 @pytest.mark.parametrize(
-    "data",
+    "change",
     [
-        {},
-        {"schema": "factory.restore/1", "staging": [], "image": "x"},
-        {"schema": "factory.restore/1", "staging": ["/etc"], "image": "x"},
-        {"schema": "factory.restore/1", "staging": ["etc/.factory-flash"], "image": "x"},
-        {"schema": "factory.restore/9", "staging": ["/etc/.factory-flash"], "image": "x"},
+        {"schema": "factory.restore/9"},
+        {"staging": []},
+        {"staging": ["/etc"]},
+        {"staging": ["etc/.factory-flash"]},
+        {"staging": ["/etc/../.factory-flash"]},
+        {"staging": "/etc/.factory-flash"},
+        {"image": None},
+        {"cleared": "/etc"},
+        {"cleared": None},
     ],
 )
-def test_a_damaged_debt_is_refused_for_it_names_folders_to_delete(data: dict[str, object]) -> None:
+def test_a_damaged_debt_is_refused_for_it_names_folders_to_delete(change: dict[str, object]) -> None:
+    assert RestorePending.from_json(GOOD)
     with pytest.raises(FactoryError, match="pending restore"):
-        RestorePending.from_json(data)
+        RestorePending.from_json(GOOD | change)
