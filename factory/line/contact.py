@@ -16,17 +16,7 @@ from factory.values import Facts
 
 # Errors that may be gone at the next try. A wrong password or a refused host key is never tried again. A port is busy
 # for a moment when another slot starts a program just as this one gives the port from its watch to its session.
-_PASSING = frozenset(
-    {
-        "unit.damaged",
-        "unit.gone",
-        "unit.timeout",
-        "unit.ssh",
-        "unit.ssh.unreachable",
-        "unit.console.unknown",
-        "unit.port-busy",
-    }
-)
+_PASSING = frozenset({"unit.damaged", "unit.ssh", "unit.ssh.unreachable", "unit.console.unknown", "unit.port-busy"})
 
 Doing = Callable[[str, tuple[str, ...]], None]
 Retried = Callable[[str, int, FactoryError], None]

@@ -43,7 +43,7 @@ class SlotHostKeys:
                 attempt=self.attempt,
             )
         except HostKeyAlarm as alarm:
-            raise UnitError(alarm.message, hint=alarm.hint, code="line.host-key-alarm") from alarm
+            raise UnitError(alarm.message, hint=alarm.hint, code="line.host-key-alarm", retry=False) from alarm
 
     @staticmethod
     def _require(key: HostKey, fingerprint: str, said: str, code: str) -> None:
@@ -52,4 +52,5 @@ class SlotHostKeys:
                 f"the host key is {key.fingerprint} ({key.algorithm}), but {said} {fingerprint}",
                 hint="Another unit answers at this address, or its key was made anew. No password was sent.",
                 code=code,
+                retry=False,
             )

@@ -121,7 +121,6 @@ class Steps:
             progress.record.id, AttemptState.FLASHING, self._intent(checked), image=image.manifest.image
         )
         progress.owed = checked.pending
-        total = sum(len(content) for content in image.contents.values())
         progress.sealed = True
         receipt = flash(
             tools.contact.unit,
@@ -131,7 +130,7 @@ class Steps:
             facts=facts,
             deadline=self._deadline(timeouts.flash),
             reread=tools.contact.read,
-            progress=lambda sent: tools.feed.progress("flash", self._attempt, sent, total),
+            progress=lambda sent: tools.feed.progress("flash", self._attempt, sent, max(sent, len(image.tar))),
         )
         progress.sealed = False
         self._ledger.advance(progress.record.id, AttemptState.FLASHED, receipt.as_json())

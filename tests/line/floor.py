@@ -25,7 +25,7 @@ from factory.values import Event, HardwareId
 
 LOT = "L1"
 CODE = "0F1E2D3C-4B5A-4978-8695-A4B3C2D1E0F1"
-FAST = Timing(gone_after=1.0, probe_every=0.3, answer_within=0.3, tick=0.05, retry_pause=0.1, enter_after=0.5)
+FAST = Timing(gone_after=0.8, probe_every=0.3, answer_within=0.3, tick=0.05, retry_pause=0.1, enter_after=0.5)
 SERIAL, SSH = frozenset({"serial"}), frozenset({"ssh"})
 BOTH = SERIAL | SSH
 

@@ -90,9 +90,10 @@ def test_ctrl_c_leaves_every_unit_in_a_known_state(tmp_path: Path, step: str) ->
             assert row["code"] == "line.interrupted"
             assert now == before
         assert floor.ledger.verify() == ()
-        floor.unit(1).wait_until_settled()
-        assert outcomes(floor.run(1)) == {"slot-01": ("passed", None)}
-        assert floor.ledger.pending_restores() == ()
+        if step != "preflight":
+            floor.unit(1).wait_until_settled()
+            assert outcomes(floor.run(1)) == {"slot-01": ("passed", None)}
+            assert floor.ledger.pending_restores() == ()
 
 
 @pytest.mark.parametrize("how", ["second Ctrl-C", "kill -9"])

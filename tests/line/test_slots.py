@@ -13,6 +13,7 @@ import pytest
 
 from factory.config import Slot
 from factory.errors import UsageError
+from factory.ledger import Ledger, LedgerError
 from factory.line import Key
 from factory.line.routes import Route
 from factory.line.setup import default_routes, login_of
@@ -21,10 +22,11 @@ from factory.rehearsal.unit import SimulatedUnit
 from factory.units.deadline import Deadline
 from factory.units.ports import port_holders
 from factory.units.protocol import Completed, Progress, Sent, Tools, Unit, UnitGone
-from tests.line.floor import BOTH, FAST, LOT, SERIAL, SSH, Floor, by_slot, eventually, outcomes, plan
+from factory.values import AttemptState, Event
+from tests.line.floor import FAST, LOT, SERIAL, SSH, Floor, by_slot, eventually, outcomes, plan
 
 
-@pytest.mark.parametrize("routes", [SERIAL, SSH, BOTH], ids=["serial", "ssh", "both"])
+@pytest.mark.parametrize("routes", [SERIAL, SSH], ids=["serial", "ssh"])
 def test_a_passed_unit_stays_passed_until_it_is_taken_away_and_the_next_one_is_a_new_run(
     tmp_path: Path, routes: frozenset[str]
 ) -> None:
@@ -41,6 +43,9 @@ def test_a_passed_unit_stays_passed_until_it_is_taken_away_and_the_next_one_is_a
         running.wait("attempt.passed", count=2)
         passed = floor.ledger.passed_units(LOT)
         assert len({one.hardware_id for one in passed}) == 2
+        running.stop()
+        if port := floor.config.slot[0].serial:
+            eventually(lambda: port_holders(port.port) == ())
 
 
 def test_a_unit_that_restarts_by_itself_after_its_pass_is_still_here(tmp_path: Path) -> None:
@@ -182,10 +187,10 @@ def crashing(what: str, deadline: Deadline) -> None:
 
 def test_a_slot_that_crashes_hangs_or_is_pulled_neither_stops_nor_delays_another(tmp_path: Path) -> None:
     settings = {"unit.timeouts.command": 1.5, "unit.timeouts.boot": 2.0, "unit.timeouts.login": 2.0}
-    plans = [plan(number) for number in range(1, 6)]
+    plans = [*(plan(number) for number in range(1, 6)), plan(6, SERIAL, Fault.CABLE_CUT)]
     with Floor(tmp_path, plans, settings=settings) as floor:
         acts = {"slot-01": crashing, "slot-02": hanging, "slot-03": pulling(floor.unit(3))}
-        with floor.running(5, timing=replace(FAST, tries=1), **stepping_in(floor, acts)) as running:
+        with floor.running(6, timing=replace(FAST, tries=1), **stepping_in(floor, acts)) as running:
             began = time.monotonic()
             running.wait("slot.state", slot="slot-04", state="pass")
             running.wait("slot.state", slot="slot-05", state="pass")
@@ -198,6 +203,7 @@ def test_a_slot_that_crashes_hangs_or_is_pulled_neither_stops_nor_delays_another
         assert "crashing" in str(bug.data["traceback"])
         assert outcomes(summary)["slot-02"] == ("failed", "unit.timeout")
         assert str(rows["slot-03"].outcome) == "failed"
+        assert str(rows["slot-06"].outcome) == "failed", "a cable that was cut half-way"
         assert sound < rows["slot-02"].seconds, "nobody waited for the one that hung"
         assert summary.exit_code == 4, "a bug of ours is loud"
         assert [restore.hardware_id for restore in floor.ledger.pending_restores()] == [rows["slot-03"].hardware_id]
@@ -264,9 +270,51 @@ def test_a_wrong_password_is_tried_once(tmp_path: Path) -> None:
         assert summary.rows[0].code == "unit.login-incorrect"
 
 
-def test_ports_are_given_back_after_each_attempt(tmp_path: Path) -> None:
-    with Floor(tmp_path, [plan(1, SERIAL)]) as floor:
-        floor.run(1)
-        port = floor.config.slot[0].serial
-        assert port is not None
-        eventually(lambda: port_holders(port.port) == ())
+def test_a_ledger_that_cannot_be_written_stops_before_the_flash_and_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object, **given: object) -> None:
+        raise LedgerError("the disk is full", hint="Make room.", code="ledger.full")
+
+    with Floor(tmp_path, [plan(1)]) as floor:
+        hardware_id = floor.unit(1).root / "etc/connectd/hardware_id.txt"
+        before = hardware_id.read_bytes()
+        with monkeypatch.context() as patched:
+            patched.setattr(Ledger, "advance", full)
+            patched.setattr(Ledger, "failed", full)
+            assert outcomes(floor.run(1)) == {"slot-01": ("failed", "ledger.full")}
+        assert hardware_id.read_bytes() == before
+        told = next(event for event in floor.events if event.kind == "attempt.failed")
+        assert told.seq is None
+        assert told.data["ledger"] == "the disk is full"
+        assert outcomes(floor.run(1)) == {"slot-01": ("passed", None)}
+
+
+@pytest.mark.parametrize("state", [AttemptState.FLASHED, AttemptState.PROVED])
+def test_a_unit_whose_result_cannot_be_written_is_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: AttemptState
+) -> None:
+    real = Ledger.advance
+
+    def full(ledger: Ledger, attempt: int, to: AttemptState, *args: Any, **given: Any) -> Event:
+        if to is state:
+            raise LedgerError("the disk is full", hint="Make room.", code="ledger.full")
+        return real(ledger, attempt, to, *args, **given)
+
+    with Floor(tmp_path, [plan(1)]) as floor:
+        hardware_id = floor.unit(1).root / "etc/connectd/hardware_id.txt"
+        before = hardware_id.read_bytes()
+        monkeypatch.setattr(Ledger, "advance", full)
+        assert outcomes(floor.run(1)) == {"slot-01": ("failed", "ledger.full")}
+        assert hardware_id.read_bytes() == before
+        assert floor.ledger.pending_restores() == ()
+
+
+def test_a_transcript_folder_that_vanishes_fails_the_unit_before_it_is_touched(tmp_path: Path) -> None:
+    with Floor(tmp_path, [plan(1)]) as floor:
+        line = floor.line()
+        (tmp_path / "transcripts").rmdir()
+        summary = line.run(units=1, on_event=floor.events.append)
+        assert outcomes(summary) == {"slot-01": ("failed", "files")}
+        assert floor.unit(1).boots == 1
+        assert any(event.kind == "attempt.transcript-lost" for event in floor.events)

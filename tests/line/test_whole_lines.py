@@ -94,18 +94,22 @@ FAULTS: dict[int, tuple[frozenset[str], Fault, set[tuple[str, str | None]]]] = {
     14: (BOTH, Fault.KERNEL_MESSAGES, {("passed", None)}),
     15: (SSH, Fault.NO_SHA256SUM, {("passed", None)}),
     16: (SSH, Fault.ZERO_MAC, {("refused", "ID-SENTINEL")}),
+    17: (SERIAL, Fault.BOOT_NOISE, {("passed", None)}),
+    18: (SERIAL, Fault.PRESS_ENTER, {("passed", None)}),
+    19: (SERIAL, Fault.EMERGENCY_SHELL, {("failed", "unit.console.emergency")}),
+    20: (SSH, Fault.NEW_HOST_KEY, {("failed", "line.host-key-changed")}),
 }
 
 
 def test_every_fault_ends_in_its_named_outcome_and_hinders_nobody(tmp_path: Path) -> None:
     plans = [plan(number, routes, fault) for number, (routes, fault, _) in FAULTS.items()]
-    with Floor(tmp_path, [*plans, plan(17)]) as floor:
-        found = outcomes(floor.run(17))
+    with Floor(tmp_path, [*plans, plan(21)]) as floor:
+        found = outcomes(floor.run(21))
         wrong = {
             f"{fault} over {'+'.join(sorted(routes))}": found[f"slot-{number:02d}"]
             for number, (routes, fault, wanted) in FAULTS.items()
             if found[f"slot-{number:02d}"] not in wanted
         }
         assert wrong == {}
-        assert found["slot-17"] == ("passed", None)
+        assert found["slot-21"] == ("passed", None)
         assert floor.ledger.verify() == ()
