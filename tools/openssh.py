@@ -43,6 +43,8 @@ class Sshd:
         configuration.write_text(
             f"ListenAddress 127.0.0.1\nPort {self.port}\nHostKey {host_key}\nAuthorizedKeysFile {keys}\n"
             f"PidFile {self.folder / 'sshd.pid'}\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
+            # A home of its own: what a shell's start-up files cost here says nothing about either side.
+            f"SetEnv HOME={self.folder}\n"
             "PermitRootLogin prohibit-password\nMaxStartups 100\nSubsystem sftp internal-sftp\n"
         )
         # Run as root, sshd wants its privilege separation folder, which only its service makes.
