@@ -12,7 +12,7 @@ from factory.config import UnitSection
 from factory.errors import FactoryError
 from factory.flashing.errors import NotProved
 from factory.units.deadline import Deadline, DeadlineExpired
-from factory.units.protocol import Unit, UnitError
+from factory.units.protocol import TellsItsEnd, Unit, UnitError
 
 Reboot = Literal["soft", "power", "none"]
 Reconnect = Callable[[Deadline], Unit]
@@ -87,17 +87,19 @@ def send_restart(
                 code="prove.no-reboot-command",
             )
     deadline.check("sending the reboot")
-    if not unit.route.startswith("serial:"):
-        _await_going(unit, section, before, deadline)
+    _await_going(unit, section, before, deadline)
     unit.close()
 
 
 def _await_going(unit: Unit, section: UnitSection, before: str, deadline: Deadline) -> None:
-    """Wait until the open session breaks, so that no new login is tried on a unit that is going down and refuses it.
+    """Wait until the unit goes down, so that no new login is tried on one that is about to cut it off.
 
-    Never done on a console: a command that is typed into a boot loader would stop it.
+    A console is only listened to: a command that is typed into a boot loader would stop it.
     """
     going = deadline.within(min(_GOING_SECONDS, deadline.left / 3))
+    if isinstance(unit, TellsItsEnd):
+        unit.await_end(deadline=going)
+        return
     try:
         while not going.expired and boot_id(unit, section, deadline=going) == before:
             going.pause(_TRY_EVERY / 2)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from factory.errors import Exit, FactoryError
 from factory.units.deadline import Deadline
@@ -120,6 +120,14 @@ class Unit(Protocol):
 
     def close(self) -> None:
         """End the session and free the route; safe to call twice, and after the unit is gone."""
+
+
+@runtime_checkable
+class TellsItsEnd(Protocol):
+    """A unit that can be heard going down without asking it anything: one behind a serial console."""
+
+    def await_end(self, *, deadline: Deadline) -> None:
+        """Listen, without typing, until a shutdown or a boot is heard or the deadline ends. Raises Cancelled."""
 
 
 class Transcript(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
@@ -12,7 +13,7 @@ from factory.units.console import Console
 from factory.units.console_state import ConsoleState, StateFinder
 from factory.units.deadline import Deadline, DeadlineExpired
 from factory.units.login import ConsoleLogin, Login
-from factory.units.protocol import Completed, Progress, Sent, Tools, Transcript, UnitError
+from factory.units.protocol import Completed, Progress, Sent, Tools, Transcript, UnitError, UnitGone
 from factory.units.serial_put import SerialPut
 from factory.units.serial_shell import SerialShell
 from factory.units.tools import become_root, probe_tools
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
     from factory.config import SerialSection, TimeoutsSection
 
 _GOODBYE = 2.0  # seconds that closing may take
+_HEARD = 4096
+# What init, the kernel, a boot loader and getty say on the way down and up again; case differs between them.
+_GOING = re.compile(
+    rb"going down|restarting system|reboot: |rebooting|system halted"
+    rb"|u-boot|autoboot|booting linux|\[ +0\.000000\]|login: ",
+    re.IGNORECASE,
+)
 
 
 class SerialUnit:
@@ -68,6 +76,17 @@ class SerialUnit:
     def answers(self, seconds: float, deadline: Deadline) -> bool:
         """True when the unit answers a fresh marker within `seconds`. Raises UnitGone, Cancelled."""
         return self._shell.answers(seconds, deadline)
+
+    def await_end(self, *, deadline: Deadline) -> None:
+        """Listen, without typing, until the console tells of a shutdown or a boot, or the deadline ends.
+
+        Returns in every case but one: raises Cancelled. Whether the unit did restart is for its boot id to say.
+        """
+        heard = bytearray()
+        with contextlib.suppress(UnitGone):
+            while not deadline.expired and not _GOING.search(heard):
+                heard += self._shell.console.receive(deadline.slice(1.0), cancel=deadline)
+                del heard[:-_HEARD]
 
     def close(self) -> None:
         """Leave the agent, log out if the login was ours, close the port; never raises for a unit that is gone."""
