@@ -8,15 +8,15 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from factory.ledger import attempts as journal_of_attempts
-from factory.ledger.claim import Claim, Owner, Verdict, claim_of, in_words, judge, shown_by
+from factory.ledger import naming
+from factory.ledger.claim import DEVICE_NAME, SERIAL, Claim, Owner, Verdict, claim_of, judge, shown_by
 from factory.ledger.errors import Refused
 from factory.ledger.journal import append
 from factory.ledger.records import Attempt, as_text
-from factory.ledger.schema import attempts, identity_values, units
+from factory.ledger.refusals import name_taken, question, refusal
+from factory.ledger.schema import identity_values, units
 from factory.ledger.store import Writer
 from factory.values import AttemptState, Facts, Identity, UnitState, canonical
-
-_ASIDE = "Put both units aside and compare their labels: no two units may have one identity."
 
 
 def admit(
@@ -34,21 +34,20 @@ def admit(
     owners = _owners(writer.connection, claim)
     verdict = judge(claim, owners, same_unit)
     row = _row(identity, lot, slot, fingerprint)
-    if verdict is Verdict.NEW:
-        unit = _new_unit(writer, claim, slot)
-        return _begin(writer, row | {"unit": unit, "number": 1}, claim, identity, facts)
     if verdict is Verdict.ASK:
-        raise _question(claim, owners[0])
-    if verdict is not Verdict.AGAIN:
-        return _refuse(writer, row, claim, owners, verdict, identity)
-    owner = owners[0]
-    _add_serial(writer, owner, claim)
-    row |= {"unit": owner.unit, "number": owner.last.number + 1, "note": _note(owner.last)}
-    attempt = _begin(writer, row, claim, identity, facts, asked=same_unit)
-    if owner.last.state is AttemptState.UNKNOWN:
-        text = f"{owner.last.cause}; the unit was read again in attempt {attempt.id}"
-        journal_of_attempts.fail(writer, owner.last.id, journal_of_attempts.INTERRUPTED, text)
-    return attempt
+        raise question(claim, owners[0])
+    if verdict not in (Verdict.NEW, Verdict.AGAIN):
+        return _refuse(writer, row, claim, identity, refusal(claim, owners, verdict), verdict.value)
+    # Only now: a clone, which often has its original's name as well, must be called one.
+    known = owners[0].unit if owners else None
+    holder = naming.holder(writer.connection, identity.device_name, known)
+    if holder:
+        return _refuse(writer, row, claim, identity, name_taken(identity, holder), "the name is another unit's")
+    if not owners:
+        unit = _new_unit(writer, claim, slot)
+        naming.give(writer, unit, identity.device_name)
+        return _begin(writer, row | {"unit": unit, "number": 1}, claim, identity, facts)
+    return _again(writer, row, claim, identity, facts, owners[0], same_unit)
 
 
 def turn_away(
@@ -85,9 +84,8 @@ def _owners(connection: Connection, claim: Claim) -> tuple[Owner, ...]:
 def _owner(connection: Connection, unit: int) -> Owner:
     row = connection.execute(select(units).where(units.c.id == unit)).one()
     owned = connection.execute(select(identity_values).where(identity_values.c.unit == unit))
-    values = frozenset((value.kind, value.value) for value in owned if value.kind != "serial")
-    newest = select(attempts).where(attempts.c.unit == unit).order_by(attempts.c.id.desc()).limit(1)
-    last = journal_of_attempts.as_attempt(connection.execute(newest).one())
+    values = frozenset((value.kind, value.value) for value in owned if value.kind not in (SERIAL, DEVICE_NAME))
+    last = journal_of_attempts.newest_of(connection, unit)
     return Owner(unit, UnitState(row.state), row.serial, values, last)
 
 
@@ -117,10 +115,33 @@ def _new_unit(writer: Writer, claim: Claim, slot: str) -> int:
     return unit
 
 
+def _again(
+    writer: Writer,
+    row: dict[str, Any],
+    claim: Claim,
+    identity: Identity,
+    facts: Facts,
+    owner: Owner,
+    same_unit: bool | None,
+) -> Attempt:
+    """The next attempt on a known unit, which may have another name by now."""
+    _add_serial(writer, owner, claim)
+    told: dict[str, object] = {"same_unit": "said by the operator"} if same_unit else {}
+    before = naming.give(writer, owner.unit, identity.device_name)
+    if before is not None:
+        told["name_before"] = before
+    row |= {"unit": owner.unit, "number": owner.last.number + 1, "note": _note(owner.last)}
+    attempt = _begin(writer, row, claim, identity, facts, told)
+    if owner.last.state is AttemptState.UNKNOWN:
+        text = f"{owner.last.cause}; the unit was read again in attempt {attempt.id}"
+        journal_of_attempts.fail(writer, owner.last.id, journal_of_attempts.INTERRUPTED, text)
+    return attempt
+
+
 def _add_serial(writer: Writer, owner: Owner, claim: Claim) -> None:
     if claim.serial and not owner.serial:
         writer.connection.execute(update(units).where(units.c.id == owner.unit).values(serial=claim.serial))
-        row = {"kind": "serial", "value": claim.serial, "unit": owner.unit, "name": ""}
+        row = {"kind": SERIAL, "value": claim.serial, "unit": owner.unit, "name": ""}
         writer.connection.execute(insert(identity_values).values(**row))
 
 
@@ -130,7 +151,7 @@ def _begin(
     claim: Claim,
     identity: Identity,
     facts: Facts,
-    asked: bool | None = None,
+    told: Mapping[str, object] | None = None,
 ) -> Attempt:
     attempt = journal_of_attempts.begin(writer, row, claim.shown)
     data: dict[str, object] = {
@@ -141,11 +162,10 @@ def _begin(
         "identity": identity.public(),
         "fingerprint": attempt.fingerprint,
         **_seen(facts),
+        **(told or {}),
     }
     if attempt.note:
         data["note"] = attempt.note
-    if asked:
-        data["same_unit"] = "said by the operator"
     append(writer, "attempt.admitted", slot=attempt.slot, attempt=attempt.id, data=data)
     return attempt
 
@@ -164,69 +184,31 @@ def _seen(facts: Facts | None) -> dict[str, object]:
 
 
 def _refuse(
-    writer: Writer,
-    row: dict[str, Any],
-    claim: Claim,
-    owners: tuple[Owner, ...],
-    verdict: Verdict,
-    identity: Identity,
+    writer: Writer, row: dict[str, Any], claim: Claim, identity: Identity, refused: Refused, why: str
 ) -> Refused:
-    refusal = _refusal(claim, owners, verdict)
+    """Commit a refusal as an attempt without a unit: it takes no values."""
     here = f"This unit is in slot {row['slot']} of station {writer.signature.station}"
-    refusal.message = f"{refusal.message}. {here}"
-    refusal.args = (refusal.message,)
+    refused.message = f"{refused.message}. {here}"
+    refused.args = (refused.message,)
     ended = {
         "state": str(AttemptState.REFUSED),
-        "code": refusal.code,
-        "cause": refusal.message,
+        "code": refused.code,
+        "cause": refused.message,
         "ended": as_text(writer.now),
     }
     attempt = journal_of_attempts.begin(writer, row | ended, claim.shown)
     told: Mapping[str, object] = {
         "hardware_id": identity.hardware_id.text,
-        "code": refusal.code,
-        "message": refusal.message,
-        "hint": refusal.hint,
+        "code": refused.code,
+        "message": refused.message,
+        "hint": refused.hint,
         "identity": identity.public(),
-        "other": refusal.other.id if refusal.other else None,
-        "why": verdict.value,
+        "other": refused.other.id if refused.other else None,
+        "why": why,
     }
     append(writer, "attempt.refused", slot=attempt.slot, attempt=attempt.id, data=told)
-    refusal.attempt = attempt
-    return refusal
-
-
-def _refusal(claim: Claim, owners: tuple[Owner, ...], verdict: Verdict) -> Refused:
-    owner = owners[0]
-    shared = in_words(claim.owned & frozenset().union(*(_all(each) for each in owners)))
-    holders = " and ".join(each.last.place() for each in owners)
-    if verdict is Verdict.PASSED:
-        when = as_text(owner.last.ended or owner.last.started)
-        message = f"already {owner.state} at {when}, use rework: {owner.last.place()}"
-        hint = "Take the next unit. Nothing was changed on this one."
-        return Refused(message, hint=hint, code="ledger.already-passed", other=owner.last)
-    reasons = {
-        Verdict.IN_WORK: "held by a unit in work",
-        Verdict.OTHER_BOARD: f"those of the unit with board serial {owner.serial}, and this board is {claim.serial}",
-        Verdict.PARTIAL: "another unit's, and the rest is not",
-        Verdict.NOT_SAME: "those of another unit, as the operator says",
-    }
-    message = f"a clone: {shared}: {reasons[verdict]}: {holders}"
-    return Refused(message, hint=_ASIDE, code="ledger.clone", other=owner.last)
-
-
-def _question(claim: Claim, owner: Owner) -> Refused:
-    return Refused(
-        f"is this the same unit? {in_words(claim.values)} were seen before, without a board serial to compare: "
-        f"{owner.last.place()}",
-        hint="Answer yes only if this very unit was on the bench then; otherwise it is a clone.",
-        code="ledger.same-unit?",
-        other=owner.last,
-    )
-
-
-def _all(owner: Owner) -> frozenset[tuple[str, str]]:
-    return owner.values | ({("serial", owner.serial)} if owner.serial else set())
+    refused.attempt = attempt
+    return refused
 
 
 def _note(last: Attempt) -> str:

@@ -62,6 +62,12 @@ def find(connection: Connection, attempt: int) -> Attempt:
     return as_attempt(row)
 
 
+def newest_of(connection: Connection, unit: int) -> Attempt:
+    """The newest attempt on a unit; a unit begins with its first."""
+    newest = select(attempts).where(attempts.c.unit == unit).order_by(attempts.c.id.desc()).limit(1)
+    return as_attempt(connection.execute(newest).one())
+
+
 def begin(writer: Writer, values: Mapping[str, Any], shown: frozenset[Value]) -> Attempt:
     """Insert an attempt and what its unit showed."""
     row = {"number": 0, "note": "", **writer.signature.columns(), "started": as_text(writer.now), **values}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from factory.ledger.records import Attempt
-from factory.values import AttemptState, Facts, HardwareId, Identity, Mac, UnitState, sentinel
+from factory.values import AttemptState, DeviceName, Facts, HardwareId, Identity, Mac, UnitState, sentinel
 
 MAC = "mac"
 SERIAL = "serial"
@@ -76,6 +76,11 @@ def hardware_id_values(hardware_id: HardwareId) -> frozenset[Value]:
     return frozenset({(HARDWARE_ID, hardware_id.text), (FOLDED, hardware_id.folded)})
 
 
+def name_value(name: DeviceName) -> Value:
+    """A device name as it is compared: without regard to case."""
+    return (DEVICE_NAME, name.text.casefold())
+
+
 def shown_by(facts: Facts | None, identity: Identity | None) -> frozenset[Value]:
     """Everything that a unit may be found by later, as it showed it."""
     macs: set[Mac] = set()
@@ -86,7 +91,9 @@ def shown_by(facts: Facts | None, identity: Identity | None) -> frozenset[Value]
             shown.add((SERIAL, facts.serial))
     if identity:
         macs |= set(identity.macs.values())
-        shown |= hardware_id_values(identity.hardware_id) | {(DEVICE_NAME, identity.device_name.text)}
+        shown |= hardware_id_values(identity.hardware_id)
+        # As it is and as it is compared: found again in any case.
+        shown |= {(DEVICE_NAME, identity.device_name.text), name_value(identity.device_name)}
         if identity.serial:
             shown.add((SERIAL, identity.serial))
     return frozenset(shown | {(MAC, mac.plain) for mac in macs})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from factory.errors import Exit, FactoryError
 
 if TYPE_CHECKING:
-    from factory.ledger.records import Attempt
+    from factory.ledger.records import Attempt, KnownHostKey
 
 
 DAMAGED = "ledger.damaged"
@@ -21,7 +21,8 @@ class LedgerError(FactoryError):
 
 
 class Refused(FactoryError):  # noqa: N818 - the line says "refused", not "refused error"
-    """A unit was not admitted. `code` is `ledger.clone`, `ledger.already-passed` or `ledger.same-unit?`.
+    """A unit was not admitted. `code` is `ledger.clone`, `ledger.already-passed`, `ledger.name-taken` or
+    `ledger.same-unit?`.
 
     `attempt` is the refused attempt as it stands in the ledger (None for the question, which commits nothing);
     `other` is the attempt that stands against it.
@@ -50,6 +51,18 @@ class LotChanged(FactoryError):  # noqa: N818 - reads as what happened
 
 
 class HostKeyAlarm(FactoryError):  # noqa: N818 - it is one
-    """A unit whose MAC is known showed another host key; nothing was written to it."""
+    """A unit whose MACs are known showed another host key; nothing was written to it.
+
+    `macs` are the addresses (colon form) that another key is known for, `known` is the newest such key, and `other`
+    is the newest attempt on the unit that owns one of them, None when none does.
+    """
 
     code = "ledger.host-key"
+
+    def __init__(
+        self, message: str, *, hint: str, known: KnownHostKey, macs: tuple[str, ...], other: Attempt | None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.known = known
+        self.macs = macs
+        self.other = other

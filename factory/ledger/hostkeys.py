@@ -11,10 +11,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from factory.ledger.attempts import as_attempt
+from factory.ledger.claim import MAC
 from factory.ledger.errors import HostKeyAlarm
 from factory.ledger.journal import append
-from factory.ledger.records import KnownHostKey, as_text, as_time
-from factory.ledger.schema import host_keys
+from factory.ledger.records import Attempt, KnownHostKey, as_text, as_time
+from factory.ledger.schema import attempts, host_keys, identity_values
 from factory.ledger.store import Writer
 from factory.values import Mac
 
@@ -51,9 +53,12 @@ def remember(
     }
     # Keys that change at each boot were never a promise, so they cannot be broken.
     bound = [key for key in before if key.policy != "per-boot"]
-    if policy == "per-unit" and any(not _showed(mac, fingerprint, bound) for mac in {key.mac for key in bound}):
-        append(writer, "hostkey.alarm", slot=slot, attempt=attempt, data={**data, "known": bound[-1].fingerprint})
-        return _alarm(bound[-1], fingerprint, slot)
+    broken = [key for key in bound if not _showed(key.mac, fingerprint, bound)]
+    if policy == "per-unit" and broken:
+        other = _other(writer.connection, {key.mac for key in broken}, attempt)
+        told = {**data, "known": broken[-1].fingerprint, "other": other.id if other else None}
+        append(writer, "hostkey.alarm", slot=slot, attempt=attempt, data=told)
+        return _alarm(broken, fingerprint, slot, other)
     fresh = [mac for mac in plain if not _showed(mac, fingerprint, before)]
     now = as_text(writer.now)
     for mac in set(plain) - set(fresh):
@@ -76,13 +81,31 @@ def _showed(mac: str, fingerprint: str, keys: Iterable[KnownHostKey]) -> bool:
     return any(key.mac == mac and key.fingerprint == fingerprint for key in keys)
 
 
-def _alarm(before: KnownHostKey, fingerprint: str, slot: str) -> HostKeyAlarm:
+def _other(connection: Connection, macs: Iterable[str], attempt: int | None) -> Attempt | None:
+    """The newest attempt, other than this one, on the unit that owns one of the MACs."""
+    owned = (identity_values.c.kind == MAC) & identity_values.c.value.in_(macs)
+    query = select(attempts).join(identity_values, identity_values.c.unit == attempts.c.unit).where(owned)
+    if attempt is not None:
+        query = query.where(attempts.c.id != attempt)
+    row = connection.execute(query.order_by(attempts.c.id.desc()).limit(1)).first()
+    return as_attempt(row) if row else None
+
+
+def _alarm(broken: list[KnownHostKey], fingerprint: str, slot: str, other: Attempt | None) -> HostKeyAlarm:
+    known = broken[-1]
+    macs = tuple(Mac.parse(mac).colons for mac in sorted({key.mac for key in broken}))
+    owner = f"; they are those of unit {other.hardware_id}: {other.place()}" if other else ""
+    label = f"the label of unit {other.hardware_id}" if other else "the labels of the units"
     return HostKeyAlarm(
-        f"slot {slot}: the unit with MAC {Mac.parse(before.mac).colons} showed host key {fingerprint}; "
-        f"{before.fingerprint} was seen in slot {before.slot} of station {before.station} at "
-        f"{as_text(before.last_seen)}",
-        hint="Another unit with the same addresses (a clone), or its system was written anew. Nothing was written. "
-        'If units of this kind make new keys at each boot, set host_key = "per-boot" for the slot.',
+        f"another SSH host key for known addresses: the unit in slot {slot} has MAC {' and '.join(macs)} and shows "
+        f"{fingerprint}, but {known.fingerprint} ({known.algorithm}) was shown with them in slot {known.slot} of "
+        f"station {known.station} at {as_text(known.last_seen)}{owner}",
+        hint=f"Nothing was written. Compare with {label}. If these are two boards, one is a clone: put both aside. If "
+        "it is the same board, its system was written anew; where units of this kind make new keys by themselves, set "
+        'host_key = "per-boot" for the slot.',
+        known=known,
+        macs=macs,
+        other=other,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
@@ -50,6 +51,7 @@ class Ledger:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._station_lock: StationLock | None = None
+        self._taking = threading.Lock()
 
     @property
     def location(self) -> str:
@@ -75,11 +77,15 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Give back the station and the file."""
-        if self._station_lock:
-            self._station_lock.release()
-            self._station_lock = None
-        self._store.close()
+        """Give back the file and the station. A write that comes later, of a thread left over, is refused."""
+        try:
+            self._store.close()
+        finally:
+            # Last: whoever takes the station next must not meet a write of ours.
+            with self._taking:
+                if self._station_lock:
+                    self._station_lock.release()
+                    self._station_lock = None
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Hand every event to `listener` after its commit, in order of seq; returns what ends that.
@@ -114,9 +120,11 @@ class Ledger:
     ) -> Attempt:
         """Give a unit its identity, once. `fingerprint` stands for the registration key, which is never stored.
 
-        Raises Refused: `ledger.clone`, `ledger.already-passed` (both committed as refused attempts), or
-        `ledger.same-unit?` when only the operator can tell; then call again with `same_unit`.
+        Raises Refused: `ledger.clone`, `ledger.already-passed`, `ledger.name-taken` (committed as refused attempts),
+        or `ledger.same-unit?` when only the operator can tell; then call again with `same_unit`. Raises UsageError
+        as `recover` does, which the first admission calls if nobody has.
         """
+        self._hold_station()
         with self._store.writing() as writer:
             outcome = admission.admit(
                 writer, identity, facts, lot=lot, slot=slot, fingerprint=fingerprint, same_unit=same_unit
@@ -179,10 +187,11 @@ class Ledger:
 
         Raises UsageError `ledger.station-busy` when another process runs this station; held until `close`.
         """
-        if self._station_lock is None:
-            self._station_lock = StationLock(self._store.path, self.station)
-        with self._store.writing() as writer:
-            return attempts.recover(writer)
+        with self._taking:
+            if self._station_lock is None:
+                return self._take_station()
+            with self._store.writing() as writer:
+                return attempts.recover(writer)
 
     def host_keys_of(self, macs: Iterable[str]) -> tuple[KnownHostKey, ...]:
         """The host keys that units with these MACs showed. Raises InvalidValue for what is no MAC."""
@@ -276,6 +285,29 @@ class Ledger:
     def doctor(self) -> tuple[Finding, ...]:
         """What is wrong with the ledger (errors), and what was left behind (warnings)."""
         return self._look(checks.doctor)
+
+    def _hold_station(self) -> None:
+        """Without the station, its next line would take our attempt for a crash's and lease the unit again."""
+        with self._taking:
+            lock = self._station_lock
+            if lock is None:
+                self._take_station()
+            elif not lock.in_place():
+                # Somebody tidied the file away. Whoever else took the station since then keeps it.
+                self._station_lock = StationLock(self._store.path, self.station)
+                lock.release()
+
+    def _take_station(self) -> tuple[Attempt, ...]:
+        """Hold the station and settle what it left behind: both, or neither."""
+        lock = StationLock(self._store.path, self.station)
+        try:
+            with self._store.writing() as writer:
+                left = attempts.recover(writer)
+        except BaseException:
+            lock.release()
+            raise
+        self._station_lock = lock
+        return left
 
     def _look(self, check: Callable[[Connection], tuple[Finding, ...]]) -> tuple[Finding, ...]:
         try:

@@ -33,6 +33,10 @@ _SHA256 = String(64)
 DEAD_ROWS = ("rejected", "needs-republish")
 _LIVE = text("state NOT IN ('rejected', 'needs-republish')")
 
+# A unit has one device name, and one attempt at a time holds its lease.
+_NAMED = text("kind = 'device-name'")
+_LEASED = text("state IN ('admitted', 'flashing', 'flashed', 'proved')")
+
 
 def _signed() -> list[Column[str]]:
     """Who wrote a row: station, operator, software version."""
@@ -66,7 +70,8 @@ units = Table(
     Column("slot", _NAME, nullable=False),
 )
 
-# What a unit owns: no value twice, whatever the code does.
+# What a unit owns: no value twice, whatever the code does. `name` is a MAC's interface, or the device name as spelled
+# (its value is without regard to case).
 identity_values = Table(
     "identity_values",
     metadata,
@@ -76,6 +81,7 @@ identity_values = Table(
     Column("name", _NAME, nullable=False),
     Index("identity_values_unit", "unit"),
     Index("identity_values_value", "value"),
+    Index("identity_values_one_name", "unit", unique=True, sqlite_where=_NAMED, postgresql_where=_NAMED),
 )
 
 attempts = Table(
@@ -105,6 +111,7 @@ attempts = Table(
     Index("attempts_lot", "lot", "state"),
     Index("attempts_state", "state"),
     Index("attempts_image", "image"),
+    Index("attempts_lease", "unit", unique=True, sqlite_where=_LEASED, postgresql_where=_LEASED),
 )
 
 # What a unit showed at an attempt, also at a refused one: found again years later, but owned by nobody.

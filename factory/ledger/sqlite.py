@@ -57,10 +57,30 @@ def file_system(path: Path, mountinfo: str) -> tuple[str, str]:
     return kind, best
 
 
+def file_of(path: Path) -> tuple[int, int]:
+    """Device and inode of the ledger's file. Raises LedgerError when it is gone or cannot be looked at."""
+    try:
+        found = path.stat()
+    except FileNotFoundError as error:
+        raise replaced(path) from error
+    except OSError as error:
+        raise _io(f"the ledger {path}", str(error.strerror)) from error
+    return found.st_dev, found.st_ino
+
+
+def replaced(path: Path) -> LedgerError:
+    """The error for a ledger that somebody moved, removed or exchanged while it was open."""
+    return LedgerError(
+        f"the ledger {path} was moved, removed or replaced while it was in use: nothing can be written to it",
+        hint="Stop the line and put the file back as it was, with its -wal and -shm; then start the line again.",
+        code="ledger.replaced",
+    )
+
+
 def open_engine(path: Path, *, busy_seconds: float = BUSY_SECONDS) -> Engine:
     """An engine on an existing file whose every connection is durable, or raises LedgerError when it is used."""
     engine = create_engine(
-        URL.create("sqlite", database=str(path)), connect_args={"timeout": busy_seconds}, pool_size=8, max_overflow=56
+        URL.create("sqlite", database=str(path)), connect_args={"timeout": busy_seconds}, pool_size=8, max_overflow=-1
     )
 
     @event.listens_for(engine, "connect")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from factory.ledger import sqlite
+from factory.ledger.errors import LedgerError
 from factory.values import Event
 
 Clock = Callable[[], datetime]
@@ -59,6 +61,8 @@ class Store:
         # Threads of one station queue here, in turn, instead of polling for the database's lock.
         self._lock = threading.Lock()
         self._listeners: list[Listener] = []
+        self._closed = False
+        self._file = sqlite.file_of(path)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` with every event after its commit; returns what ends that."""
@@ -79,8 +83,12 @@ class Store:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Writer]:
-        """A transaction that holds the write lock; commits when the block ends well. Raises LedgerError."""
+        """A transaction that holds the write lock; commits when the block ends well. Raises LedgerError.
+
+        Once this has returned the work is committed, whatever a listener makes of its events.
+        """
         with self._lock:
+            self._require_open()
             with self._explained(), self._writing.begin() as connection:
                 now = self._clock()
                 # The ledger keeps milliseconds: what is announced equals what is read back.
@@ -88,12 +96,28 @@ class Store:
                 yield writer
             for event in writer.events:
                 for listener in self._listeners:
-                    listener(event)
+                    _hand(event, listener)
 
     def close(self) -> None:
-        """Close every connection; the last one folds the write-ahead log into the file."""
+        """Wait for the write under way, refuse every later one, and close the file.
+
+        The last connection folds the write-ahead log into it.
+        """
+        with self._lock:
+            self._closed = True
         with self._explained():
             self._engine.dispose()
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise LedgerError(
+                f"the ledger {self.path} was closed before this could be written",
+                hint="The line was stopped meanwhile: start it again, and run the unit again.",
+                code="ledger.closed",
+            )
+        if sqlite.file_of(self.path) != self._file:
+            # Our connections still write into the old file, which nobody will ever read.
+            raise sqlite.replaced(self.path)
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
@@ -104,3 +128,12 @@ class Store:
             if explained is None:
                 raise
             raise explained from error
+
+
+def _hand(event: Event, listener: Listener) -> None:
+    try:
+        listener(event)
+    except Exception:  # noqa: BLE001 - a bug of the listener's, told below
+        # The event is committed. Raising here would make the caller take its unit for not admitted, or not passed;
+        # so the listener's fault is as loud as one that ends a thread, and the caller goes on.
+        threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))

@@ -7,6 +7,7 @@ import re
 from sqlalchemy import Connection, select
 
 from factory.ledger.attempts import as_attempt
+from factory.ledger.claim import DEVICE_NAME
 from factory.ledger.journal import as_event
 from factory.ledger.records import Attempt, Trace, UnitHistory, as_data, as_time
 from factory.ledger.schema import attempts, events, identity_values, sightings, units, upload_rows, uploads
@@ -66,7 +67,11 @@ def _history(connection: Connection, unit: int) -> UnitHistory:
         state=row.state,
         serial=row.serial,
         first_seen=as_time(row.first_seen),
-        values=tuple((value.kind, value.value) for value in connection.execute(owned)),
+        values=tuple(
+            # A name is shown as the unit has it, not as it is compared.
+            (value.kind, value.name if value.kind == DEVICE_NAME else value.value)
+            for value in connection.execute(owned)
+        ),
         attempts=tuple(as_attempt(attempt) for attempt in connection.execute(own_attempts)),
         events=tuple(as_event(event) for event in connection.execute(own_events)),
         uploads=tuple((line.upload, line.position, RowState(line.state)) for line in connection.execute(listed)),

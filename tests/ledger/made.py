@@ -41,11 +41,13 @@ def facts(*macs: int, serial: str | None = None) -> Facts:
     return Facts(interfaces, serial=serial, boot_id="boot", kernel="6.1", routes=("serial:x",))
 
 
-def identity(*macs: int, serial: str | None = None, hardware_id: str | None = None) -> Identity:
+def identity(
+    *macs: int, serial: str | None = None, hardware_id: str | None = None, name: str | None = None
+) -> Identity:
     return Identity(
         HardwareId.parse(hardware_id or f"hw-{macs[0]}"),
         RegistrationKey.parse(KEY),
-        DeviceName.parse(f"router {macs[0]}"),
+        DeviceName.parse(name or f"router {macs[0]}"),
         BulkIdentificationCode.parse(CODE),
         {f"eth{index}": mac(number) for index, number in enumerate(macs)},
         serial,
@@ -58,10 +60,11 @@ def admit(
     serial: str | None = "SN1",
     slot: str = "A",
     hardware_id: str | None = None,
+    name: str | None = None,
     same_unit: bool | None = None,
 ) -> Attempt:
     return ledger.admit(
-        identity(*macs, serial=serial, hardware_id=hardware_id),
+        identity(*macs, serial=serial, hardware_id=hardware_id, name=name),
         facts(*macs, serial=serial),
         lot=LOT,
         slot=slot,

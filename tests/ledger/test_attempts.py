@@ -145,8 +145,37 @@ def test_the_same_mac_with_a_new_key_is_an_alarm(ledger: Ledger) -> None:
         _remember(ledger, "SHA256:c", two)
     for named in (two, "SHA256:c", "SHA256:a", "slot A of station S1"):
         assert named in caught.value.message
-    assert [event.kind for event in told] == ["hostkey.alarm"]
+    assert one not in caught.value.message
+    assert (caught.value.macs, caught.value.known.fingerprint, caught.value.other) == ((two,), "SHA256:a", None)
+    assert [(event.kind, event.data["other"]) for event in told] == [("hostkey.alarm", None)]
     assert {key.fingerprint for key in ledger.host_keys_of([two.upper()])} == {"SHA256:a"}
+
+
+def test_the_alarm_names_the_unit_that_has_these_addresses(ledger: Ledger) -> None:
+    first = make_pass(ledger, 1, 2, slot="A")
+    _remember(ledger, "SHA256:a", mac(1).colons)
+    _remember(ledger, "SHA256:b", mac(2).colons)
+    with pytest.raises(HostKeyAlarm) as caught:
+        _remember(ledger, "SHA256:b", mac(1).colons, mac(2).colons)
+    alarm = caught.value
+    # The second address did show this key: the alarm is about the first one only.
+    assert (alarm.macs, alarm.known.fingerprint, alarm.other) == ((mac(1).colons,), "SHA256:a", first)
+    for named in ("those of unit hw-1", first.place()):
+        assert named in alarm.message
+    for named in ("the label of unit hw-1", "clone", "per-boot", "Nothing was written"):
+        assert named in alarm.hint
+
+
+def test_an_alarm_of_the_same_unit_names_its_attempt_before(ledger: Ledger) -> None:
+    first = admit(ledger, 1)
+    _remember(ledger, "SHA256:a", mac(1).colons)
+    ledger.failed(first.id, "x", "y")
+    again = admit(ledger, 1)
+    with pytest.raises(HostKeyAlarm) as caught:
+        ledger.remember_host_key(
+            policy="per-unit", slot="B", algorithm="a", fingerprint="SHA256:b", macs=[mac(1).plain], attempt=again.id
+        )
+    assert caught.value.other == ledger.attempt(first.id)
 
 
 def test_keys_made_at_each_boot_are_recorded_and_bind_nobody(ledger: Ledger) -> None:

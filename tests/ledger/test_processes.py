@@ -30,6 +30,12 @@ def _race(folder: Path, station: str, barrier: Barrier, pipe: Connection) -> Non
                 told.append((number, "won", ""))
             except Refused as refusal:
                 told.append((number, refusal.code, refusal.message))
+        barrier.wait(20)
+        try:
+            own = 1000 + ord(station[1])
+            told.append((own, "won", str(admit(ledger, own, serial=f"SN{own}", slot=station.lower(), name="Gate").id)))
+        except Refused as refusal:
+            told.append((own, refusal.code, refusal.message))
         pipe.send(told)
 
 
@@ -54,9 +60,16 @@ def test_of_stations_with_the_same_unit_one_wins_and_the_others_are_told(tmp_pat
             _, code, message = outcomes[station]
             assert code == "ledger.clone"
             assert f"slot {winner.lower()} of station {winner}, admitted since 20" in message
+    # Then each came with a unit of its own, all with one name.
+    last = {station: results[station][_UNITS] for station in stations}
+    (winner,) = [station for station, outcome in last.items() if outcome[1] == "won"]
+    for station in set(stations) - {winner}:
+        _, code, message = last[station]
+        assert code == "ledger.name-taken"
+        assert f"unit hw-{last[winner][0]} has it: attempt {last[winner][2]} in slot {winner.lower()}" in message
     with opened(tmp_path) as ledger:
         assert ledger.verify() == ()
-        assert ledger.show().lots[0].attempts == {"admitted": _UNITS, "refused": 2 * _UNITS}
+        assert ledger.show().lots[0].attempts == {"admitted": _UNITS + 1, "refused": 2 * _UNITS + 2}
 
 
 def _work_for_ever(folder: Path, pipe: Connection) -> None:

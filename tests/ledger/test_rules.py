@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from factory.ledger import Refused
+from factory.ledger import Refused, UnitHistory
 from factory.values import AttemptState
 from tests.ledger import made
 from tests.ledger.made import admit, opened
@@ -22,6 +22,7 @@ class Known:
     macs: frozenset[int]
     hardware_id: str
     serial: str | None
+    name: str
     state: str  # in work, failed, passed, unknown
     attempt: int
 
@@ -37,15 +38,21 @@ class Admission(RuleBasedStateMachine):
 
     @rule(
         macs=st.lists(st.integers(1, 4), min_size=1, max_size=2, unique=True),
-        name=st.sampled_from(["id-1", "ID1", "id-2", "id-3"]),
+        hardware_id=st.sampled_from(["id-1", "ID1", "id-2", "id-3"]),
+        name=st.sampled_from(["gate", "GATE", "door", "lift"]),
         serial=st.sampled_from([None, "SN1", "SN2", "SN3"]),
         same_unit=st.sampled_from([None, True, False]),
     )
-    def connect(self, macs: list[int], name: str, serial: str | None, same_unit: bool | None) -> None:
-        expected, owner = self._expected(frozenset(macs), name, serial, same_unit)
+    def connect(self, macs: list[int], hardware_id: str, name: str, serial: str | None, same_unit: bool | None) -> None:
+        expected, owner = self._expected(frozenset(macs), hardware_id, serial, same_unit)
+        if expected == "admitted":
+            holders = [unit for unit in self.units if unit is not owner and unit.name.lower() == name.lower()]
+            assert len(holders) < 2
+            if holders:
+                expected, owner = "ledger.name-taken", holders[0]
         count = self.ledger.show(last=1000)
         try:
-            attempt = admit(self.ledger, *macs, serial=serial, hardware_id=name, same_unit=same_unit)
+            attempt = admit(self.ledger, *macs, serial=serial, hardware_id=hardware_id, name=name, same_unit=same_unit)
             outcome = "admitted"
         except Refused as refusal:
             outcome = refusal.code
@@ -57,27 +64,28 @@ class Admission(RuleBasedStateMachine):
         if outcome != "admitted":
             return
         if owner is None:
-            self.units.append(Known(frozenset(macs), name, serial, "in work", attempt.id))
+            self.units.append(Known(frozenset(macs), hardware_id, serial, name, "in work", attempt.id))
             assert attempt.number == 1
         else:
             assert attempt.number > 1
             assert ("interrupted" in attempt.note) == (owner.state == "unknown")
             owner.state, owner.attempt, owner.serial = "in work", attempt.id, owner.serial or serial
+            owner.name = name
 
     def _expected(
-        self, macs: frozenset[int], name: str, serial: str | None, same_unit: bool | None
+        self, macs: frozenset[int], hardware_id: str, serial: str | None, same_unit: bool | None
     ) -> tuple[str, Known | None]:
         meets = [
             unit
             for unit in self.units
             if unit.macs & macs
             or (serial is not None and unit.serial == serial)
-            or _folded(unit.hardware_id) == _folded(name)
+            or _folded(unit.hardware_id) == _folded(hardware_id)
         ]
         if not meets:
             return "admitted", None
         unit = meets[0]
-        if len(meets) > 1 or unit.macs != macs or unit.hardware_id != name:
+        if len(meets) > 1 or unit.macs != macs or unit.hardware_id != hardware_id:
             return "ledger.clone", unit
         comparable = serial is not None and unit.serial is not None
         if (comparable and serial != unit.serial) or unit.state == "in work":
@@ -125,9 +133,17 @@ class Admission(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         assert self.ledger.verify() == ()
+        for unit in self.units:
+            (history,) = [found for found in self.ledger.trace(unit.name.upper()).units if _named(found) == unit.name]
+            assert history.attempts[-1].id == unit.attempt
         assert len(self.ledger.passed_units(made.LOT)) == sum(unit.state == "passed" for unit in self.units)
         self.ledger.close()
         shutil.rmtree(self.folder)
+
+
+def _named(history: UnitHistory) -> str:
+    (name,) = [value for kind, value in history.values if kind == "device-name"]
+    return name
 
 
 def _folded(name: str) -> str:
@@ -135,4 +151,4 @@ def _folded(name: str) -> str:
 
 
 TestAdmission = Admission.TestCase
-TestAdmission.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestAdmission.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)

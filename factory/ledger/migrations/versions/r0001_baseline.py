@@ -16,6 +16,8 @@ depends_on = None
 
 _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _LIVE = "state NOT IN ('rejected', 'needs-republish')"
+_NAMED = "kind = 'device-name'"
+_LEASED = "state IN ('admitted', 'flashing', 'flashed', 'proved')"
 
 
 def upgrade() -> None:
@@ -63,6 +65,7 @@ def _units() -> None:
     )
     op.create_index("identity_values_unit", "identity_values", ["unit"])
     op.create_index("identity_values_value", "identity_values", ["value"])
+    _unique_where("identity_values_one_name", "identity_values", "unit", _NAMED)
 
 
 def _attempts() -> None:
@@ -93,6 +96,7 @@ def _attempts() -> None:
     op.create_index("attempts_lot", "attempts", ["lot", "state"])
     op.create_index("attempts_state", "attempts", ["state"])
     op.create_index("attempts_image", "attempts", ["image"])
+    _unique_where("attempts_lease", "attempts", "unit", _LEASED)
     op.create_table(
         "sightings",
         _name("value", primary_key=True),
@@ -188,8 +192,12 @@ def _uploads() -> None:
         sa.UniqueConstraint("upload", "position", name="upload_rows_place"),
     )
     op.create_index("upload_rows_unit", "upload_rows", ["unit"])
-    live = sa.text(_LIVE)
-    op.create_index("upload_rows_live", "upload_rows", ["unit"], unique=True, sqlite_where=live, postgresql_where=live)
+    _unique_where("upload_rows_live", "upload_rows", "unit", _LIVE)
+
+
+def _unique_where(name: str, table: str, column: str, condition: str) -> None:
+    where = sa.text(condition)
+    op.create_index(name, table, [column], unique=True, sqlite_where=where, postgresql_where=where)
 
 
 def _name(column: str, *, nullable: bool = False, **options: Any) -> sa.Column[str]:
