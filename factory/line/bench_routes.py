@@ -16,14 +16,26 @@ from factory.units.protocol import HostKeys, Transcript, Unit
 from factory.units.serial_unit import open_serial
 from factory.units.ssh import open_ssh
 
-# Seconds of silence before Enter on a console that has just answered one.
+# Seconds of silence before Enter on a console of which it is known that no boot loader listens there.
 _AT_REST = 0.3
+# An answer to Enter comes within this; bytes that come later are a unit that was plugged in and boots.
+_ANSWERED_WITHIN = 0.5
+# For so many seconds an answer on the network says that the unit is past its boot loader.
+_FRESH = 2.0
 
 
 class SerialRoute:
-    """A slot's serial port."""
+    """A slot's serial port. `network` is the slot's other route, where it has one."""
 
-    def __init__(self, section: SerialSection, login: Login, timeouts: TimeoutsSection, timing: Timing) -> None:
+    def __init__(
+        self,
+        section: SerialSection,
+        login: Login,
+        timeouts: TimeoutsSection,
+        timing: Timing,
+        network: SshRoute | None = None,
+    ) -> None:
+        self._network = network
         self._section = section
         self._login = login
         self._timeouts = timeouts
@@ -36,10 +48,12 @@ class SerialRoute:
         return f"serial:{self._section.port}"
 
     def open(self, *, transcript: Transcript, host_keys: HostKeys, deadline: Deadline) -> Unit:  # noqa: ARG002
-        """Wait for the console and log in. Where Enter was answered a moment ago no boot is under way, and the wait
-        for silence need not be repeated.
+        """Wait for the console and log in. Where Enter was answered a moment ago, or the network, no boot loader can
+        be stopped, and the long silence before Enter need not be waited for.
         """
-        enter_after = _AT_REST if self._watch.take_at_rest() else self._timing.enter_after
+        answered = self._network is not None and self._network.seconds_since_answer() < _FRESH
+        at_rest = self._watch.take_at_rest() or answered
+        enter_after = min(_AT_REST, self._timing.enter_after) if at_rest else self._timing.enter_after
         return open_serial(
             self._section, self._login, timeouts=self._timeouts, transcript=transcript, deadline=deadline,
             enter_after=enter_after,
@@ -58,7 +72,7 @@ class SshRoute:
         self._slot = slot
         self._login = login
         self._timeouts = timeouts
-        self._timing = timing
+        self._watch = SshWatch(section, timing)
 
     @property
     def name(self) -> str:
@@ -76,7 +90,11 @@ class SshRoute:
 
     def watch(self) -> AbstractContextManager[Watch]:
         """Look whether the address answers."""
-        return SshWatch(self._section, self._timing)
+        return self._watch
+
+    def seconds_since_answer(self) -> float:
+        """How long ago the address answered to `watch`."""
+        return time.monotonic() - self._watch.answered
 
 
 class SerialWatch:
@@ -105,11 +123,12 @@ class SerialWatch:
         """True once any byte came."""
         if not self._presence.poll(seconds):
             return False
-        self._at_rest = time.monotonic() - self._quiet_since >= self._timing.enter_after
+        since_enter = time.monotonic() - self._quiet_since - self._timing.enter_after
+        self._at_rest = 0 <= since_enter < _ANSWERED_WITHIN
         return True
 
     def take_at_rest(self) -> bool:
-        """True, once, when the bytes that were seen last came in answer to Enter after the whole silence."""
+        """True, once, when the bytes that were seen last came at once when Enter was pressed after the silence."""
         at_rest, self._at_rest = self._at_rest, False
         return at_rest
 
@@ -125,6 +144,7 @@ class SshWatch:
         self._section = section
         self._timing = timing
         self._next = 0.0
+        self.answered = float("-inf")  # monotonic time of the last answer
 
     def __enter__(self) -> Watch:
         return self
@@ -146,14 +166,14 @@ class SshWatch:
         """See whether the carrier is there and the port answers."""
         if self._section.interface is not None and carrier(self._section.interface) is False:
             return Sign.DOWN
-        return Sign.HERE if tcp_answers(self._section, seconds=self._timing.answer_within) else Sign.SILENT
+        if not tcp_answers(self._section, seconds=self._timing.answer_within):
+            return Sign.SILENT
+        self.answered = time.monotonic()
+        return Sign.HERE
 
 
 def routes_of(slot: Slot, login: Login, timeouts: TimeoutsSection, timing: Timing) -> tuple[Route, ...]:
     """A slot's routes, the fastest last: over the last one the unit is flashed, over the others it is only read."""
-    routes: list[Route] = []
-    if slot.serial is not None:
-        routes.append(SerialRoute(slot.serial, login, timeouts, timing))
-    if slot.ssh is not None:
-        routes.append(SshRoute(slot.ssh, slot.name, login, timeouts, timing))
-    return tuple(routes)
+    ssh = None if slot.ssh is None else SshRoute(slot.ssh, slot.name, login, timeouts, timing)
+    serial = None if slot.serial is None else SerialRoute(slot.serial, login, timeouts, timing, ssh)
+    return tuple(route for route in (serial, ssh) if route is not None)
