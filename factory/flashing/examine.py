@@ -77,6 +77,7 @@ def _sight(unit: Unit, image: Flashable, section: UnitSection, deadline: Deadlin
         paths,
         digest=digest,
         hashed=frozenset(f"{top}/{name}" for name in PACKAGE_FILES),
+        resolve=True,
         before=notes_script(section, top),
         after=mounts_script(section),
         deadline=deadline.within(section.timeouts.command),

@@ -30,7 +30,7 @@ _SEE = r"""
 see() {
   i=$1 f=$2 want=$3
   if [ -d "$f" ]; then k=d; elif [ -f "$f" ]; then k=f; elif [ -e "$f" ]; then k=o; else k=a; fi
-  printf 'p %s %s %s\n' "$i" "$k" "$(real "$f")"
+  printf 'p %s %s %s\n' "$i" "$k" "WHERE"
   [ $k != a ] || return 0
   set -f; set -- $(ls -lnLd "$f"); set +f
   printf 's %s %s %s %s\n' "$i" "$1" "$3" "$4"
@@ -87,22 +87,21 @@ def look(
     *,
     digest: Digest | None = None,
     hashed: frozenset[str] = frozenset(),
+    resolve: bool = False,
     before: str = "",
     after: str = "",
     deadline: Deadline,
 ) -> Looked:
-    """Look at all paths in one round trip; files in `hashed` are hashed with `digest`.
+    """Look at all paths in one round trip; files in `hashed` are hashed with `digest`, and `resolve` finds out where
+    each path really lies.
 
     `before` and `after` are shell text that prints lines starting with 'n '; they come back as notes without it.
     Raises UnitError for an answer that is no such list, and what `Unit.run` raises.
     """
     program = digest.program if digest else "false"
-    script = [
-        "LC_ALL=C; export LC_ALL",
-        REAL,
-        _SEE.replace("SUM", program).replace("LIMIT", str(ENTRIES_SHOWN)),
-        before,
-    ]
+    see = _SEE.replace("SUM", program).replace("LIMIT", str(ENTRIES_SHOWN))
+    see = see.replace("WHERE", '$(real "$f")' if resolve else "-")
+    script = ["LC_ALL=C; export LC_ALL", REAL if resolve else "", see, before]
     for index, path in enumerate(paths):
         script.append(f"see {index} {quote(path)} {'h' if digest and path in hashed else '-'}")
     script += [after, "printf 'end\\n'"]

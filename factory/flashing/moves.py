@@ -108,10 +108,7 @@ def _discard(staging: Sequence[str], suffix: str) -> Iterator[str]:
 def _check(plan: Preflight, digests: Mapping[int, str]) -> Iterator[str]:
     """Modes and owner of the staged files, and their content where the unit has a hash program."""
     yield f"set -- $(ls -lnd {quote(plan.stagings[0].path)}); owner=$3"
-    for index in plan.files:
-        entry, new = plan.destinations[index].entry, _new(plan, index)
-        yield f"chmod {entry.mode:04o} {new}"
-        yield _owned(new)
+    yield from _owned_with_modes(plan, {index: _new(plan, index) for index in plan.files})
     if plan.digest is not None:
         yield (
             f'check() {{ set -- "$1" "$2" "$3" $({plan.digest.program} < "$2"); '
@@ -121,9 +118,16 @@ def _check(plan: Preflight, digests: Mapping[int, str]) -> Iterator[str]:
         yield f"check {digest} {_new(plan, index)} {quote(plan.destinations[index].entry.path)}"
 
 
-def _owned(path: str) -> str:
+def _owned_with_modes(plan: Preflight, paths: Mapping[int, str]) -> Iterator[str]:
+    """One chmod per mode and one chown: starting a program is what takes time on a small unit."""
+    by_mode: dict[int, list[str]] = {}
+    for index, path in paths.items():
+        by_mode.setdefault(plan.destinations[index].entry.mode, []).append(path)
+    for mode, members in by_mode.items():
+        yield f"chmod {mode:04o} {' '.join(members)}"
     # As root everything belongs to root; where we are not, it belongs to whoever we are.
-    return f'if [ "$owner" = 0 ]; then chown 0:0 {path} 2>/dev/null || :; fi'
+    if paths:
+        yield f'if [ "$owner" = 0 ]; then chown 0:0 {" ".join(paths.values())} 2>/dev/null || :; fi'
 
 
 def _aside(plan: Preflight, index: int) -> str:
@@ -137,11 +141,11 @@ def _back(plan: Preflight, index: int) -> str:
 
 
 def _make_folders(plan: Preflight) -> Iterator[str]:
+    yield "set --"
     for index in plan.folders:
-        real = _real(plan, index)
-        yield f"[ -d {real} ] || mkdir {real}"
-        yield f"chmod {plan.destinations[index].entry.mode:04o} {real}"
-        yield _owned(real)
+        yield f'[ -d {_real(plan, index)} ] || set -- "$@" {_real(plan, index)}'
+    yield '[ $# = 0 ] || mkdir "$@"'
+    yield from _owned_with_modes(plan, {index: _real(plan, index) for index in plan.folders})
 
 
 def _folder_back(plan: Preflight, index: int) -> str:

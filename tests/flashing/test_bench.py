@@ -70,6 +70,7 @@ class Place:
         else:
             assert self.slot.ssh_address is not None
             host, port = self.slot.ssh_address
+            self.slot.wait_until_settled()  # spares the 3 s between two probes
             unit = open_ssh(
                 SshSection(host=host, port=port),
                 login,
@@ -217,7 +218,7 @@ def test_a_disk_that_fills_up_in_the_middle(tmp_path: Path, route: str) -> None:
         assert place.content == before
 
 
-@pytest.mark.parametrize("at", [500, 4000, 9000, 13000])
+@pytest.mark.parametrize("at", [500, 4000, 9000])
 def test_the_serial_cable_is_cut_and_the_next_contact_puts_the_old_content_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
