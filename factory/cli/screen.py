@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-_STYLES = {"connect": "dim", "working": "cyan", "pass": "bold white on green", "fail": "bold white on red"}
+_STYLES = {"connect": "dim", "working": "bold cyan", "pass": "bold white on green", "fail": "bold white on red"}
 
 
 @dataclass(slots=True)
@@ -63,22 +63,26 @@ class Screen:
 
     def table(self) -> Table:
         """Draw the grid."""
+        from rich.box import SIMPLE_HEAD
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(expand=True, pad_edge=False, caption=self._footer() or None, caption_justify="left")
-        for name, width in (("slot", 10), ("", None), ("hardware id", 20), ("s", 6)):
-            table.add_column(name, width=width, justify="right" if name == "s" else "left")
+        table = Table(
+            expand=True, pad_edge=False, box=SIMPLE_HEAD, caption=self._footer() or None, caption_justify="left"
+        )
+        for name in ("slot", "", "hardware id", "s", ""):
+            table.add_column(name, justify="right" if name == "s" else "left", no_wrap=bool(name))
+        table.columns[-1].ratio = 1
         for slot, view in self.views.items():
-            text = Text(f" {view.text} ", style=_STYLES.get(view.state, ""))
-            if view.progress:
-                text.append(f" {view.progress}", style="cyan")
+            badge, _, detail = view.text.partition(": ")
             if view.question:
-                text = Text(f" {view.question} (y/n) ", style="bold black on yellow")
-            elif view.hint and view.state == "fail":
-                text.append(f"\n {view.hint}", style="not bold default on default")
+                badge, detail = "y or n?", view.question
+            elif view.state == "fail" and view.hint:
+                detail += f"\n{view.hint}"
+            detail += f" {view.progress}"
+            style = "bold black on yellow" if view.question else _STYLES.get(view.state, "")
             seconds = f"{time.monotonic() - view.since:.0f}" if view.state != "connect" else ""
-            table.add_row(slot, text, view.hardware_id, seconds)
+            table.add_row(slot, Text(f" {badge} ", style=style), view.hardware_id, seconds, Text(detail))
         return table
 
 
@@ -95,14 +99,15 @@ def live(screen: Screen, console: Console) -> Iterator[Callable[[Event], None]]:
 
 
 def result_table(rows: Sequence[Any]) -> Table:
-    """Draw what became of each attempt: slot, route, hardware id, outcome, seconds, cause."""
+    """Draw what became of each attempt: slot, route, hardware id, outcome, seconds, cause; in the slots' order."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(pad_edge=False)
+    table = Table(pad_edge=False, box=SIMPLE_HEAD)
     for name in ("slot", "route", "hardware id", "outcome", "seconds", "cause"):
         table.add_column(name, justify="right" if name == "seconds" else "left", overflow="fold")
-    for row in rows:
+    for row in sorted(rows, key=lambda row: row.slot):
         route = "+".join(route.partition(":")[0] for route in row.routes)
         style = {"passed": "green", "refused": "yellow"}.get(row.outcome, "red")
         outcome = row.outcome + (", hook failed" if row.hook == "failed" else "")
