@@ -16,8 +16,8 @@ _ENCODED_LIMIT = 4 * REPLY_LIMIT
 
 # Lines up:   B n (new request), D text (a piece of it), X n hash (run), Z n hash (run with a payload on stdin),
 #             E n (echo the request), G n (are you there), Q (leave); a lone Ctrl-U also leaves.
-# In a payload: D text, K block attempt hash (end of a block), P attempt (where are we), T count attempt (end),
-#             A (abort).
+# In a payload: D text, K start end attempt hash (these were bytes start to end), Y (the echo was right), P attempt
+#             (where are we), T size attempt (that was all), A (abort).
 _TEXT = """\
 LC_ALL=C
 m={mark}
@@ -29,16 +29,17 @@ T() {{ {decoder}; }}
 H() {{ {hash}; }}
 A() {{ printf "\\n%s) %s %s %s %s\\n" "$m" "$1" "$2" "$3" "$3"; }}
 S() {{ printf "\\n%s( %s R\\n%s\\n%s) %s R %s %s\\n" "$m" "$l" "$x" "$m" "$l" "${{#x}}" "$r"; }}
-W() {{ trap "" PIPE; n=0; d=; f=; while read -r a; do case $a in
-"D "*) d=$d${{a#D }}; continue;;
-"K "*) j=${{a#K }}; t=${{j#* }}; g=${{t#* }}; t=${{t%% *}}; j=${{j%% *}}
-if [ "$j" = $((n+1)) ]; then H "$j:$d"; if [ "$h" = "$g" ]; then if T "$d"; then n=$j; else f=1; fi; fi; fi;;
-"P "*) j=p; t=${{a#P }};;
-"T "*) j=${{a#T }}; t=${{j#* }}; j=${{j%% *}}; if [ "$j$f" = "$n" ]; then A "$i" K "T.$j.$t" >&5; return 0; fi;;
+V() {{ if T "$d"; then n=$e; else f=1; fi; }}
+W() {{ trap "" PIPE; n=0; d=; f=; v=; while read -r a; do case $a in
+"D "*) d=$d${{a#D }}; v=; continue;;
+"K "*) j=${{a#K }}; e=${{j#* }}; j=${{j%% *}}; t=${{e#* }}; e=${{e%% *}}; g=${{t#* }}; t=${{t%% *}}
+{block};;
+"P "*) e=p; t=${{a#P }};;
+"T "*) e=${{a#T }}; t=${{e#* }}; e=${{e%% *}}; if [ "$e$f" = "$n" ]; then A "$i" K "T.$e.$t" >&5; return 0; fi;;
 "A"|"$u") return 1;;
 *) continue;;
 esac
-d=; if [ -n "$f" ]; then A "$i" F "$n.$j.$t" >&5; else A "$i" K "$n.$j.$t" >&5; fi
+d=; v=; if [ -n "$f" ]; then A "$i" F "$n.$e.$t" >&5; else A "$i" K "$n.$e.$t" >&5; fi
 done; return 1; }}
 R() {{ sh -c "$c" 2>&3 3>&- 4>&- 5>&-; }}
 C() {{ if [ "$o" = Z ]; then W 2>/dev/null | R; else R </dev/null; fi; echo "S$?"; }}
@@ -63,6 +64,11 @@ esac
 done
 {leave}"""
 
+# A block counts when it follows what was taken and its hash is right, or when the station has approved its echo.
+_BLOCK = 'if [ "$j" = "$n" ]; then H "$j:$e:$d"; if [ "$h" = "$g" ]; then V; fi; fi'
+_ECHOED_BLOCK = """v=$d; d=; b=$j/$e/$v
+printf "\\n%s( %s E\\n%s\\n%s) %s E %s -\\n" "$m" "$i" "$b" "$m" "$i" "${#b}" >&5; continue;;
+"Y") if [ "$j" = "$n" ] && [ -n "$v" ]; then d=$v; V; fi"""
 _HASH = 'h=$(printf %s "$1" | {tool}); h=${{h%% *}}'
 
 
@@ -79,6 +85,7 @@ def agent_text(mark: str, codec: Codec, check: Hash, *, tools: frozenset[str], l
         decoder=codec.decoder,
         hash=_HASH.format(tool=check.tool) if check.checks else "h=-",
         head=f" | head -c {REPLY_LIMIT + 64}" if "head" in tools else "",
+        block=_BLOCK if check.checks else _ECHOED_BLOCK,
         error="{ head -c 4096; while read -r a; do :; done; } |" if "head" in tools else "",
         limit=_ENCODED_LIMIT,
         whole='"$h" = "$g"' if check.checks else '"$k" = "$i"',

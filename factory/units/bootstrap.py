@@ -10,11 +10,12 @@ from factory.units.console import Console
 from factory.units.deadline import Deadline, DeadlineExpired
 from factory.units.framing import HASHES, Hash
 from factory.units.login import marker, split
-from factory.units.protocol import UnitError
+from factory.units.protocol import UnitError, UnitGone
 from factory.units.terminal import excerpt, plain
 
 TOOLS = ("stty", "head", "od", "hexdump", "base64", *(check.tool for check in HASHES))
 _TRIES = 12
+_ROUNDS = 4
 _WAIT = 3.0
 _PART = 360  # characters of agent text per typed line
 
@@ -28,6 +29,7 @@ class Bootstrap:
 
     def send(self, line: str) -> bytes:
         """Run one line that may run twice; return what it printed. Raises UnitError unit.damaged."""
+        heard = self._console.total
         for attempt in range(_TRIES):
             first, last = marker(), marker()
             self._console.clear()
@@ -37,7 +39,8 @@ class Bootstrap:
                 wait = self._deadline.within(_WAIT * (1 + attempt / 2) + 12 * len(text) / self._console.baud)
                 _, match = self._console.expect([re.compile(rb"(?s)(.*)" + last.encode())], wait)
             except DeadlineExpired:
-                self._deadline.check(f"talking to the shell on {self._console.route}")
+                if self._deadline.expired or (attempt > 1 and self._console.total == heard):
+                    raise self._why(heard) from None
                 # A lost quote or line end leaves the shell waiting for more of a line: Ctrl-C ends that.
                 self._console.write(b"\x03\n", self._deadline)
                 continue
@@ -60,15 +63,35 @@ class Bootstrap:
         """Put `text` into the shell's variable q, whole: by hash, or by reading it back where there is no tool."""
         lines = text.split("\n")
         self.send('n=$(printf "\\nx"); n=${n%x}')
-        typed = _grouped([f"q{number}='{line}'" for number, line in enumerate(lines)])
         joined = "$n".join(f"$q{number}" for number in range(len(lines)))
-        typed.append(f'q="{joined}"')
-        for _ in range(_TRIES):
-            for assignments in typed:
-                self.send(assignments)
-            if self._holds(text, check):
+        for _ in range(_ROUNDS):
+            whole = all(self._part(lines, group, check) for group in _grouped(lines))
+            # A damaged name may have spoilt a part that was right before: then all are typed anew.
+            if whole and self._put(f'q="{joined}"', "$q", text, check):
                 return
         raise self.bad("a program sent to it does not arrive whole")
+
+    def _part(self, lines: list[str], group: list[int], check: Hash) -> bool:
+        typed = "; ".join(f"q{number}='{lines[number]}'" for number in group)
+        expression = "".join(f"$q{number}" for number in group)
+        return self._put(typed, expression, "".join(lines[number] for number in group), check)
+
+    def _put(self, assignment: str, expression: str, text: str, check: Hash) -> bool:
+        """Type an assignment until the expression is exactly `text` on the unit, or too often."""
+        show = f'printf "%s" "{expression}"'
+        for _ in range(_TRIES):
+            if check.checks:
+                answer = self.send(f"{assignment}; {show} | {check.tool}").split(b" ")[0]
+                if answer.decode("ascii", "replace") == check.of(text.encode()):
+                    return True
+            elif self.send(f"{assignment}; {show}") == text.strip().encode():
+                return True
+        return False
+
+    def _why(self, heard: int) -> UnitError:
+        if self._console.total == heard:
+            return UnitGone(f"{self._console.route}: the shell does not answer any more", hint="Is the cable in?")
+        return self.bad("what is typed does not come back whole")
 
     def bad(self, why: str) -> UnitError:
         """The error for a line on which not even this works."""
@@ -78,19 +101,15 @@ class Bootstrap:
             code="unit.damaged",
         )
 
-    def _holds(self, text: str, check: Hash) -> bool:
-        if check.checks:
-            answer = self.send(f'printf "%s" "$q" | {check.tool}')
-            return answer.split(b" ")[0].decode("ascii", "replace") == check.of(text.encode())
-        return self.send('printf "%s" "$q"') == text.strip().encode()
 
-
-def _grouped(assignments: list[str]) -> list[str]:
-    """Join short assignments to lines of at most _PART characters: a line costs a round trip."""
-    lines: list[str] = []
-    for assignment in assignments:
-        if lines and len(lines[-1]) + len(assignment) < _PART:
-            lines[-1] += f"; {assignment}"
-        else:
-            lines.append(assignment)
-    return lines
+def _grouped(lines: list[str]) -> list[list[int]]:
+    """Numbers of lines that are typed together, in at most _PART characters: each typed line costs a round trip."""
+    groups: list[list[int]] = []
+    size = _PART
+    for number, line in enumerate(lines):
+        if size + len(line) + 8 > _PART:
+            groups.append([])
+            size = 0
+        groups[-1].append(number)
+        size += len(line) + 8
+    return groups

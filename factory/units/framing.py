@@ -68,6 +68,7 @@ class Codec:
     encode: Callable[[bytes], bytes]
     keep: re.Pattern[bytes]  # which lines of an answer are payload and not noise
     decode: Callable[[bytes], bytes]
+    width: int  # characters per line that the encoder prints
 
 
 def _octal(data: bytes) -> bytes:
@@ -84,9 +85,9 @@ def _from_base64(text: bytes) -> bytes:
 
 # printf takes octal escapes in its format; every POSIX shell has it.
 _PRINTF = 'printf "$1"'
-BASE64 = Codec("base64", "base64", 'printf "%s\\n" "$1" | base64 -d', base64.b64encode, _BASE64, _from_base64)
-OD = Codec("od", "od -An -v -tx1", _PRINTF, _octal, _HEX, _from_hex)
-HEXDUMP = Codec("hexdump", 'hexdump -v -e "16/1 \\"%02x\\" \\"\\n\\""', _PRINTF, _octal, _HEX, _from_hex)
+BASE64 = Codec("base64", "base64", 'printf "%s\\n" "$1" | base64 -d', base64.b64encode, _BASE64, _from_base64, 76)
+OD = Codec("od", "od -An -v -tx1", _PRINTF, _octal, _HEX, _from_hex, 48)
+HEXDUMP = Codec("hexdump", 'hexdump -v -e "16/1 \\"%02x\\" \\"\\n\\""', _PRINTF, _octal, _HEX, _from_hex, 32)
 CODECS = (BASE64, OD, HEXDUMP)
 
 
@@ -123,11 +124,18 @@ class FrameReader:
         self._lines: list[bytes] = []
         self._size = 0
         self.inside: tuple[bytes, bytes] | None = None
+        self._cut_off = b""
         self.noise = bytearray()
 
     def take(self, raw: bytes) -> Frame | None:
         """Take one line without its end. Raises Damaged where a frame ends that is not whole."""
-        line = plain(raw)
+        interrupted = _KERNEL.search(raw)
+        if interrupted:
+            # printk cuts a line in two wherever it stands: the next line is the rest of this one.
+            self._cut_off = (self._cut_off + raw[: interrupted.start()])[-self._limit :]
+            self._hear(raw[interrupted.start() :])
+            return None
+        line, self._cut_off = plain(self._cut_off + raw), b""
         opened = self._open.match(line)
         if opened:
             self.inside, self._lines, self._size = (opened[1], opened[2]), [], 0
@@ -140,8 +148,11 @@ class FrameReader:
             if self._size <= self._limit:
                 self._lines.append(line)
         elif line:
-            self.noise = (self.noise + line + b"\n")[-4096:]
+            self._hear(line)
         return None
+
+    def _hear(self, line: bytes) -> None:
+        self.noise = (self.noise + line + b"\n")[-4096:]
 
     def _keeps(self, line: bytes) -> bool:
         pattern = _UP if self.inside is not None and self.inside[1] == b"E" else self._codec.keep
@@ -157,14 +168,23 @@ class FrameReader:
         self.inside, self._lines = None, []
         if inside != (closed[1], closed[2]):
             raise Damaged("a frame's beginning is missing")
-        body = b"\n".join(lines) if kind == "R" else b"".join(lines)
         if self._size > self._limit:
             return Frame(kind, number, "too-large")
-        if first != str(len(body)) or second != self._check.of(number.encode() + b":" + body):
-            raise Damaged("length or hash of a frame is wrong")
-        return Frame(kind, number, body=body)
+        bodies = [b"".join(lines)] if kind == "E" else [b"\n".join(lines), _rewrapped(lines, self._codec.width)]
+        for body in bodies:
+            if first == str(len(body)) and second == self._check.of(number.encode() + b":" + body):
+                return Frame(kind, number, body=body)
+        raise Damaged("length or hash of a frame is wrong")
 
 
+def _rewrapped(lines: list[bytes], width: int) -> bytes:
+    """The lines as the encoder breaks them, wherever noise has broken them since."""
+    parts = b"".join(lines).split(b".")
+    wrapped = [b"\n".join(part[at : at + width] for at in range(0, len(part), width)) for part in parts]
+    return b"\n.\n".join(wrapped).rstrip(b"\n")
+
+
+_KERNEL = re.compile(rb"(?:<\d{1,2}>)?\[ *\d+\.\d{3,9}\] ")
 _UP = re.compile(rb"[A-Za-z0-9+/=\\]+")
 
 

@@ -11,11 +11,16 @@ from factory.units.protocol import Progress, UnitError
 from factory.units.serial_shell import SerialShell
 
 _WINDOW = 2  # blocks on their way: the wire never waits for an acknowledgement, the unit's buffers stay small
-_TRIES = 60
+_TRIES = 60  # in a row without one good block
+_LEAST = 192  # payload bytes
 
 
 class SerialPut:
-    """One payload on its way into one command. `retries` counts blocks that had to be sent again, `on_wire` bytes."""
+    """One payload on its way into one command. `retries` counts blocks that had to be sent again, `on_wire` bytes.
+
+    Blocks shrink where the wire damages them, and grow again where it does not: a block must be short enough to have a
+    chance to arrive whole.
+    """
 
     def __init__(self, shell: SerialShell, payload: bytes, *, compress: bool) -> None:
         packed = gzip.compress(payload, 9, mtime=0) if compress else payload
@@ -23,10 +28,10 @@ class SerialPut:
         self._data = packed if self._zipped else payload
         self._payload = len(payload)
         self._shell = shell
-        self._size = _block_size(shell.console.baud)
-        self._count = -(-len(self._data) // self._size)
-        self._attempt = 0
-        self._taken = 0
+        self._most = self._size = _block_size(shell.console.baud)
+        self._flying: list[int] = []  # where each block on its way ends
+        self._taken = 0  # bytes that the unit has verified and passed on
+        self._attempt = 1
         self.described = f"<{len(payload)} bytes, sha256 {hashlib.sha256(payload).hexdigest()}>"
         self.retries = 0
         self.on_wire = 0
@@ -52,7 +57,7 @@ class SerialPut:
         status, out, err = shell.finish("Z", command, deadline, begun=True)
         if not whole and status == 0:
             raise UnitError(
-                f"{shell.console.route}: the command ended after {self._taken} of {self._count} blocks of its input",
+                f"{shell.console.route}: the command ended after {self._taken} of {len(self._data)} bytes of its input",
                 code="unit.put",
             )
         return status, out, err
@@ -77,36 +82,62 @@ class SerialPut:
 
     def _blocks(self, deadline: Deadline, progress: Progress | None) -> bool:
         """Send every block and the end; True when the unit has confirmed all of them."""
-        following, self._attempt, bad = 1, 1, 0
+        bad = 0
         while bad < _TRIES:
-            if following <= self._count and following - self._taken <= _WINDOW:
-                self._block(following, deadline)
-                following += 1
-                if following - self._taken <= _WINDOW and following <= self._count:
-                    continue
-            if self._taken == self._count:
-                self._say(b"T %d %d\n" % (self._count, self._attempt), deadline)
+            while self._next < len(self._data) and len(self._flying) < self._window:
+                self._block(deadline)
+            if self._taken == len(self._data):
+                self._say(b"T %d %d\n" % (self._taken, self._attempt), deadline)
             answer = self._answer(deadline)
             if answer in ("done", "over"):
                 return answer == "done"
             if answer == "good":
+                bad = 0
+                self._size = min(self._most, self._size + self._size // 2 // 3 * 3)
                 if progress is not None:
-                    progress(min(self._payload, self._payload * self._taken // max(1, self._count)))
+                    progress(self._payload * self._taken // max(1, len(self._data)))
                 continue
             bad += 1
-            if self._taken < self._count:
-                self.retries += following - 1 - self._taken
-                self._attempt += 1
-                following = self._taken + 1
+            self._go_back()
         raise self._shell.worn_out("blocks of the payload")
 
-    def _block(self, number: int, deadline: Deadline) -> None:
+    @property
+    def _next(self) -> int:
+        """Where the next block starts."""
+        return self._flying[-1] if self._flying else self._taken
+
+    @property
+    def _window(self) -> int:
+        return _WINDOW if self._shell.wire.check.checks else 1
+
+    def _go_back(self) -> None:
+        """Forget the blocks that the unit has not taken: they are cut anew, and smaller."""
+        self.retries += len(self._flying)
+        self._flying.clear()
+        self._attempt += 1
+        self._size = max(_LEAST, self._size // 2 // 3 * 3)
+
+    def _block(self, deadline: Deadline) -> None:
         wire = self._shell.wire
-        encoded = wire.codec.encode(self._data[(number - 1) * self._size : number * self._size])
-        check = wire.check.of(b"%d:" % number + encoded)
+        start, end = self._next, min(self._next + self._size, len(self._data))
+        encoded = wire.codec.encode(self._data[start:end])
+        check = wire.check.of(b"%d:%d:" % (start, end) + encoded)
         lines = [b"D " + piece + b"\n" for piece in pieces(encoded)]
-        lines.append(b"K %d %d %s\n" % (number, self._attempt, check.encode()))
+        lines.append(b"K %d %d %d %s\n" % (start, end, self._attempt, check.encode()))
+        self._flying.append(end)
         self._say(b"".join(lines), deadline)
+        if not wire.check.checks:
+            self._confirm(b"%d/%d/" % (start, end) + encoded, deadline)
+
+    def _confirm(self, expected: bytes, deadline: Deadline) -> None:
+        """Without a hash tool the unit shows the block as it came, and takes it when we say that it is right."""
+        shell = self._shell
+        try:
+            frame = shell.wait(deadline.within(self._patience), shell.number, "E")
+        except Damaged:
+            return
+        if frame is not None and frame.body == expected:
+            self._say(b"Y\n", deadline)
 
     def _say(self, data: bytes, deadline: Deadline) -> None:
         self.on_wire += len(data)
@@ -115,10 +146,9 @@ class SerialPut:
     def _answer(self, deadline: Deadline) -> str:
         """What the unit says about the blocks: good (some were taken), bad (go back), done, over (command ended)."""
         shell = self._shell
-        wait = 2.0 + 2 * _WINDOW * 1.4 * self._size * 10 / shell.console.baud
         while True:
             try:
-                frame = shell.wait(deadline.within(wait), shell.number, "KFR")
+                frame = shell.wait(deadline.within(self._patience), shell.number, "KFR")
             except Damaged:
                 frame = None
             if frame is None:
@@ -132,6 +162,11 @@ class SerialPut:
             if verdict:
                 return verdict
 
+    @property
+    def _patience(self) -> float:
+        """Seconds after which an answer to the blocks on their way is overdue."""
+        return 1.0 + 1.5 * _WINDOW * 4 * self._size * 10 / self._shell.console.baud
+
     def _asked(self, deadline: Deadline) -> Frame | None:
         try:
             return self._shell.wait(deadline.within(3.0), self._shell.number, "KFR")
@@ -141,19 +176,20 @@ class SerialPut:
     def _judge(self, frame: Frame, deadline: Deadline) -> str:
         if frame.kind == "R":
             # The reply follows the end of the input; the word that the end was taken must have been lost.
-            return "done" if self._taken == self._count else "over"
+            return "done" if self._taken == len(self._data) else "over"
         if frame.kind == "F":
             self._say(b"A\n", deadline)
             return "over"
         taken, _, rest = frame.value.partition(".")
-        block, _, attempt = rest.partition(".")
+        end, _, attempt = rest.partition(".")
         if taken == "T":
             return "done"
-        if not taken.isdigit() or int(taken) > self._count or int(taken) < self._taken:
+        if not taken.isdigit() or not self._taken <= int(taken) <= len(self._data):
             return ""
         gained = int(taken) > self._taken
         self._taken = int(taken)
-        if block.isdigit() and int(block) <= self._taken:
+        self._flying = [each for each in self._flying if each > self._taken]
+        if end.isdigit() and int(end) <= self._taken:
             return "good" if gained else ""
         return "bad" if attempt == str(self._attempt) else ""
 

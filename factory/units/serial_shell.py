@@ -94,7 +94,8 @@ class SerialShell:
         if not begun:
             self.request(verb, encoded, deadline)
         while bad < _TRIES:
-            deadline.check(f"waiting for a reply on {self.console.route}")
+            silent = time.monotonic() - self.console.heard
+            deadline.check(f"waiting for a reply on {self.console.route}, which has been silent for {silent:.0f} s")
             try:
                 frame = self.wait(deadline.within(wait), self.number, "RN")
             except Damaged:
