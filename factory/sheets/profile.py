@@ -13,6 +13,10 @@ Row = Sequence[str]
 class Column:
     """A column. `name` is the portal's without blanks; `header` is what stands in the file, byte for byte; values
     of a `secret` column are never shown; `width` is in characters, for the workbook that people read.
+
+    `form` is the kind of value (`factory.sheets.columns.FORMS`), `longest` its longest value in characters, `unique`
+    says that no two rows may have the same, `note` explains the column to the office in a sentence or two.
+    `work_required` is for a work sheet, which may leave out what the line fills in.
     """
 
     name: str
@@ -20,6 +24,12 @@ class Column:
     required: bool = False
     secret: bool = False
     width: int = 14
+    form: str = "text"
+    longest: int = 64
+    unique: bool = False
+    note: str = ""
+    example: str = ""
+    work_required: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +38,8 @@ class Profile:
 
     `forbidden` are the characters that no value may hold, `leads` those that none may start with, since a
     spreadsheet would run it (spreadsheet reference, section 4); `max_bytes` counts the whole file with its header.
+    `per_call` is how many rows one call of the portal's interface takes, where there is one; of the columns of each
+    group in `either` a row needs at least one; `title` is what people call the portal.
     """
 
     name: str
@@ -38,6 +50,10 @@ class Profile:
     leads: frozenset[str] = frozenset("=+-@")
     line_end: str = "\n"
     final_newline: bool = False
+    delimiter: str = ","
+    title: str = ""
+    per_call: int | None = None
+    either: tuple[tuple[str, ...], ...] = ()
 
     @property
     def header(self) -> str:
