@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from factory.config import Bench, Product, Slot
-from factory.errors import UsageError
+from factory.errors import FactoryError, UsageError
 from factory.files import make_folder
 from factory.identity import Identifier, KeySource
 from factory.images import Builder
@@ -73,8 +73,12 @@ def open_line(
     )
     line = Line(setup, chosen, operator)
     binding = Binding(product.product.name, product.sha256, builder.template_hash, keys.version)
-    ledger.bind_lot(lot, binding, accept_reason=accept_changed_product)
-    ledger.recover()
+    try:
+        ledger.bind_lot(lot, binding, accept_reason=accept_changed_product)
+        ledger.recover()
+    except FactoryError:
+        line.leave()
+        raise
     return line
 
 
@@ -110,6 +114,10 @@ class Line:
         """
         self._stop.set()
         self._cancel.set()
+
+    def leave(self) -> None:
+        """Hear no more of the ledger; for a line that will not run. `run` does it by itself."""
+        self._unsubscribe()
 
     def run(self, *, units: int | None = None, on_event: OnEvent) -> Summary:
         """Work until `units` attempts have ended (None: until cancelled), handing every event to `on_event` in this
@@ -151,7 +159,7 @@ class Line:
         for thread in running:
             thread.join()
         self._setup.ledger.record("station.stopped", data={"lot": self._setup.lot})
-        self._unsubscribe()
+        self.leave()
 
 
 def _choose(bench: Bench, names: Sequence[str] | None) -> tuple[Slot, ...]:

@@ -13,10 +13,11 @@ import pytest
 
 from factory.config import Slot
 from factory.errors import UsageError
-from factory.ledger import Ledger, LedgerError
+from factory.ledger import Ledger, LedgerError, LotChanged, open_ledger
 from factory.line import Key
 from factory.line.routes import Route
 from factory.line.setup import default_routes, login_of
+from factory.line.watching import SlotWatch
 from factory.rehearsal.faults import Fault
 from factory.rehearsal.unit import SimulatedUnit
 from factory.units.deadline import Deadline
@@ -318,3 +319,52 @@ def test_a_transcript_folder_that_vanishes_fails_the_unit_before_it_is_touched(t
         assert outcomes(summary) == {"slot-01": ("failed", "files")}
         assert floor.unit(1).boots == 1
         assert any(event.kind == "attempt.transcript-lost" for event in floor.events)
+
+
+def test_a_bug_between_attempts_is_told_and_the_slot_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = SlotWatch.wait_present
+    bugs = [ZeroDivisionError("a bug of ours")]
+
+    def once(watch: SlotWatch) -> bool:
+        if bugs:
+            raise bugs.pop()
+        return real(watch)
+
+    monkeypatch.setattr(SlotWatch, "wait_present", once)
+    with Floor(tmp_path, [plan(1)]) as floor:
+        assert outcomes(floor.run(1)) == {"slot-01": ("passed", None)}
+        assert [event.slot for event in floor.events if event.kind == "line.bug"] == ["slot-01"]
+
+
+def test_a_view_that_fails_cancels_the_line_and_is_raised(tmp_path: Path) -> None:
+    def broken(event: Event) -> None:
+        if event.kind == "attempt.admitted":
+            raise ZeroDivisionError("a bug of the view")
+
+    with Floor(tmp_path, [plan(1)]) as floor:
+        with pytest.raises(ZeroDivisionError):
+            floor.line().run(units=1, on_event=broken)
+        (attempt,) = floor.ledger.show().attempts
+        assert attempt.state.is_final, "no unit is left in between"
+
+
+def test_a_station_that_is_at_work_already_is_refused(tmp_path: Path) -> None:
+    with Floor(tmp_path, [plan(1)]) as floor:
+        floor.line()
+        with open_ledger("sqlite:///ledger.db", station="S1", folder=tmp_path) as other:
+            floor.ledger, first = other, floor.ledger
+            with pytest.raises(UsageError) as caught:
+                floor.line()
+            floor.ledger = first
+        assert caught.value.code == "ledger.station-busy"
+
+
+def test_a_product_that_changed_since_the_lot_began_is_refused_unless_accepted(tmp_path: Path) -> None:
+    with Floor(tmp_path, [plan(1)]) as floor:
+        floor.line()
+        template = floor.product.folder / "templates/connectd"
+        changed = next(path for path in sorted(template.rglob("*")) if path.name.startswith("hardware_id"))
+        changed.write_text(changed.read_text().rstrip("\n") + "X\n")
+        with pytest.raises(LotChanged):
+            floor.line()
+        assert floor.line(accept_changed_product="the office agreed").slots == ("slot-01",)
