@@ -28,7 +28,7 @@ LOT = "DEMO"
 SUMMARY = "summary.json"
 # Made up for the rehearsal; a real one comes from the portal.
 BULK_IDENTIFICATION_CODE = "0F1E2D3C-4B5A-4978-8695-A4B3C2D1E0F1"
-_TIMING = Timing(gone_after=2.0, probe_every=0.3)
+_TIMING = Timing(gone_after=2.0, probe_every=0.3, enter_after=1.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,7 +214,7 @@ def _line_seconds(count: int) -> float:
                     builder=builder,
                     keys=keys,
                     operator="bench",
-                    timing=Timing(gone_after=2.0, probe_every=0.3),
+                    timing=Timing(gone_after=2.0, probe_every=0.3, enter_after=1.0),
                 )
                 return seconds(lambda: line.run(units=count, on_event=lambda _: None))
 

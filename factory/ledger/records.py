@@ -99,10 +99,11 @@ class Attempt:
     cause: str | None
 
     def place(self) -> str:
-        """Where and when, for messages: 'attempt 4 in slot A of station S, flashing since 2026-...'."""
-        moment = as_text(self.ended or self.started)
+        """Where and when, for messages: 'slot A of station S, attempt 4, flashing since 2026-11-20 12:26:28 UTC'."""
+        moment = (self.ended or self.started).astimezone(UTC)
         joint = "at" if self.ended else "since"
-        return f"attempt {self.id} in slot {self.slot} of station {self.station}, {self.state} {joint} {moment}"
+        when = f"{self.state} {joint} {moment:%Y-%m-%d %H:%M:%S} UTC"
+        return f"slot {self.slot} of station {self.station}, attempt {self.id}, {when}"
 
     def as_json(self) -> dict[str, object]:
         """The attempt as plain JSON values."""

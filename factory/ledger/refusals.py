@@ -23,16 +23,16 @@ def refusal(claim: Claim, owners: tuple[Owner, ...], verdict: Verdict) -> Refuse
     holders = " and ".join(each.last.place() for each in owners)
     if verdict is Verdict.PASSED:
         when = as_text(owner.last.ended or owner.last.started)
-        message = f"already {owner.state} at {when}, use rework: {owner.last.place()}"
+        message = f"already {owner.state} at {when}, use rework; it was in {owner.last.place()}"
         hint = "Take the next unit. Nothing was changed on this one."
         return Refused(message, hint=hint, code="ledger.already-passed", other=owner.last)
     reasons = {
-        Verdict.IN_WORK: "held by a unit in work",
-        Verdict.OTHER_BOARD: f"those of the unit with board serial {owner.serial}, and this board is {claim.serial}",
-        Verdict.PARTIAL: "another unit's, and the rest is not",
-        Verdict.NOT_SAME: "those of another unit, as the operator says",
+        Verdict.IN_WORK: "that unit is in work",
+        Verdict.OTHER_BOARD: f"that board's serial is {owner.serial}, this one's {claim.serial}",
+        Verdict.PARTIAL: "the rest differs",
+        Verdict.NOT_SAME: "it is another unit, says the operator",
     }
-    message = f"a clone: {shared}: {reasons[verdict]}: {holders}"
+    message = f"a clone of the unit in {holders}: same {shared}; {reasons[verdict]}"
     hint = _ASIDE + (_CUT_OFF if verdict is Verdict.IN_WORK else "")
     return Refused(message, hint=hint, code="ledger.clone", other=owner.last)
 
@@ -42,7 +42,7 @@ def name_taken(identity: Identity, holder: Holder) -> Refused:
     name = identity.device_name.text
     spelled = "" if holder.spelled == name else f' (there "{holder.spelled}")'
     message = (
-        f'the device name "{name}" is taken{spelled}: unit {holder.last.hardware_id} has it: {holder.last.place()}; '
+        f'the device name "{name}" is taken{spelled}: unit {holder.last.hardware_id} has it, in {holder.last.place()}; '
         f"unit {identity.hardware_id.text} cannot have it too"
     )
     return Refused(message, hint=_NAME, code="ledger.name-taken", other=holder.last)
@@ -51,7 +51,7 @@ def name_taken(identity: Identity, holder: Holder) -> Refused:
 def question(claim: Claim, owner: Owner) -> Refused:
     """What only the operator can tell: whether this is the unit that was seen before."""
     return Refused(
-        f"is this the same unit? {in_words(claim.values)} were seen before, without a board serial to compare: "
+        f"is this the same unit? {in_words(claim.values)} were seen before, without a board serial to compare, in "
         f"{owner.last.place()}",
         hint="Answer yes only if this very unit was on the bench then; otherwise it is a clone.",
         code="ledger.same-unit?",

@@ -59,7 +59,7 @@ def test_of_stations_with_the_same_unit_one_wins_and_the_others_are_told(tmp_pat
         for station in set(stations) - {winner}:
             _, code, message = outcomes[station]
             assert code == "ledger.clone"
-            assert f"slot {winner.lower()} of station {winner}, admitted since 20" in message
+            assert f"slot {winner.lower()} of station {winner}, attempt" in message and ", admitted since 20" in message
     # Then each came with a unit of its own, all with one name.
     last = {station: results[station][_UNITS] for station in stations}
     (winner,) = [station for station, outcome in last.items() if outcome[1] == "won"]
