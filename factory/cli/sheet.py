@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from factory.cli import sheet_check, sheet_compare, sheet_template
 from factory.cli.options import BenchOption, LedgerOption, use_ledger
 from factory.cli.session import Session, talk
 
@@ -15,7 +16,10 @@ def add_to(app: typer.Typer) -> None:
     """Add the group."""
     group = typer.Typer(help="Upload files and work sheets.", no_args_is_help=True)
     group.callback()(_group)
+    group.command("check")(sheet_check.check)
+    group.command("template")(sheet_template.template)
     group.command("export")(export)
+    group.command("compare")(sheet_compare.compare)
     app.add_typer(group, name="sheet")
 
 

@@ -155,6 +155,15 @@ class ServiceEntry(Section):
     port: Annotated[int, Field(ge=1, le=65535)]
 
 
+class CategorySection(Section):
+    """One [[category]]: the values that a category column may have. A letter A to J stands for the portal's CATEGORY_
+    column, any other name for the column of that name.
+    """
+
+    name: Name
+    values: Annotated[tuple[Name, ...], Field(min_length=1)]
+
+
 class RegistrationSection(Section):
     """[registration]: which cloud, and what it needs to know."""
 
@@ -174,5 +183,6 @@ class Product(Section):
     prove: ProveSection = ProveSection()
     hooks: HooksSection = HooksSection()
     registration: RegistrationSection
+    category: tuple[CategorySection, ...] = ()
     folder: Path = Field(default=Path(), exclude=True, repr=False)
     sha256: str = Field(default="", exclude=True, repr=False)

@@ -40,7 +40,7 @@ class Pool:
 @dataclass(frozen=True, slots=True)
 class ProductRules:
     """What a product adds to a profile. `hardware_id` names the form of its ids, where the product says it; `choices`
-    maps a column's name to its list of values.
+    maps a column's name to its list of values; `name` is the product's.
     """
 
     ouis: tuple[str, ...] = ()
@@ -49,17 +49,18 @@ class ProductRules:
     hardware_id: str | None = None
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     pools: tuple[Pool, ...] = ()
+    name: str = ""
 
 
 def product_rules(
-    rules: RulesSection, hardware_id: str, categories: Iterable[tuple[str, tuple[str, ...]]] = ()
+    rules: RulesSection, hardware_id: str, categories: Iterable[tuple[str, tuple[str, ...]]] = (), *, name: str = ""
 ) -> ProductRules:
     """The rules of a product's `[identity.rules]`, its expression for hardware ids, and its `[[category]]` lists, where
     a single letter stands for the portal's CATEGORY_ column.
     """
     form = "mac" if _ONLY_MAC.fullmatch(hardware_id.strip()) else "id" if rules.pattern else None
     choices = {f"CATEGORY_{name}" if len(name) == 1 else name: values for name, values in categories}
-    return ProductRules(rules.oui, rules.pattern, rules.allow_locally_administered, form, choices)
+    return ProductRules(rules.oui, rules.pattern, rules.allow_locally_administered, form, choices, name=name)
 
 
 def judges(profile: Profile, product: ProductRules, use: Use, hardware_id: str = "mac") -> Mapping[str, ColumnJudge]:

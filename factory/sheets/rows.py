@@ -58,7 +58,13 @@ class RowJudge:
         """
         cells = split(row)
         place = self._identity
-        if not self.waiting and place is not None and len(cells) == self._width and cells[place]:
+        if (
+            not self.waiting
+            and place is not None
+            and len(cells) == self._width
+            and cells[place]
+            and not _SUM.match(str(cells[0]))
+        ):
             return self._judge(number, cells, text)  # neither blank nor below the table
         filled = sum(1 for cell in cells if cell not in ("", None))
         if not filled and number not in self._source.marks:

@@ -14,6 +14,7 @@ import pytest
 from factory.errors import UsageError
 from factory.sheets import REMOTEIT_BULK, SheetError
 from factory.sheets import xlsx as xlsx_module
+from factory.sheets.template import write_template
 from factory.sheets.xlsx import write_xlsx
 from tests.sheets.test_upload_csv import row
 
@@ -45,7 +46,10 @@ def test_what_spreadsheets_damage_stays_text(tmp_path: Path) -> None:
 
 def test_every_cell_is_formatted_as_text_also_a_blank_one(tmp_path: Path) -> None:
     sheet = openpyxl.load_workbook(write_xlsx([row(1)], REMOTEIT_BULK, tmp_path / "a.xlsx"))["upload"]
-    assert {cell.number_format for cells in sheet.iter_rows() for cell in cells} == {"@"}
+    assert {cell.number_format for cells in sheet.iter_rows() for cell in cells if cell.value} == {"@"}
+    widths = sheet.column_dimensions  # the format of a blank cell is that of its column
+    assert {widths[letter].number_format for letter in widths} == {"@"}
+    assert {place for one in widths.values() for place in range(one.min, one.max + 1)} == set(range(1, 14))
     assert sheet.max_column == 13 and sheet.max_row == 2
 
 
@@ -108,7 +112,7 @@ def test_without_defusedxml_nothing_is_parsed(tmp_path: Path, monkeypatch: pytes
     assert openpyxl.DEFUSEDXML
     monkeypatch.setattr(openpyxl, "DEFUSEDXML", False)
     with pytest.raises(UsageError) as caught:
-        write_xlsx([row(1)], REMOTEIT_BULK, tmp_path / "a.xlsx")
+        write_template(tmp_path / "a.xlsx", REMOTEIT_BULK)
     assert caught.value.code == "sheet.defusedxml"
 
 

@@ -149,7 +149,7 @@ IDENTIFIERS = (
         "ID-SENTINEL",
         Level.CELL,
         ERROR,
-        "placeholder {what}",
+        "placeholder: {what}",
         "The unit or the sheet still holds a placeholder: read the real value first.",
         "000000000000",
     ),
