@@ -25,10 +25,13 @@ def run(*argv: str | Path, cwd: Path, timeout: float = 240) -> str:
 
 
 def pins(folder: Path) -> Path:
-    """The lock's versions as constraints, so that only what the wheel itself needs is installed."""
+    """The lock's versions as constraints, so that only what the wheel itself needs is installed.
+
+    The markers stay: one library may be locked once for each Python.
+    """
     lock = (CHECKOUT / "requirements.lock").read_text()
     path = folder / "constraints.txt"
-    path.write_text("\n".join(re.findall(r"^([A-Za-z0-9._-]+==[^ \\]+)", lock, re.MULTILINE)) + "\n")
+    path.write_text("\n".join(re.findall(r"^([A-Za-z0-9._-]+==[^\\\n]+)", lock, re.MULTILINE)) + "\n")
     return path
 
 
