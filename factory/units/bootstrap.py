@@ -16,7 +16,7 @@ from factory.units.terminal import excerpt, plain
 TOOLS = ("stty", "head", "od", "hexdump", "base64", *(check.tool for check in HASHES))
 _TRIES = 12
 _ROUNDS = 4
-_WAIT = 3.0
+_WAIT = 2.0
 _PART = 360  # characters of agent text per typed line
 
 
@@ -39,7 +39,7 @@ class Bootstrap:
                 wait = self._deadline.within(_WAIT * (1 + attempt / 2) + 12 * len(text) / self._console.baud)
                 _, match = self._console.expect([re.compile(rb"(?s)(.*)" + last.encode())], wait)
             except DeadlineExpired:
-                if self._deadline.expired or (attempt > 1 and self._console.total == heard):
+                if self._deadline.expired or (attempt > 0 and self._console.total == heard):
                     raise self._why(heard) from None
                 # A lost quote or line end leaves the shell waiting for more of a line: Ctrl-C ends that.
                 self._console.write(b"\x03\n", self._deadline)
@@ -62,9 +62,9 @@ class Bootstrap:
     def load(self, text: str, check: Hash) -> None:
         """Put `text` into the shell's variable q, whole: by hash, or by reading it back where there is no tool."""
         lines = text.split("\n")
-        self.send('n=$(printf "\\nx"); n=${n%x}')
         joined = "$n".join(f"$q{number}" for number in range(len(lines)))
         for _ in range(_ROUNDS):
+            self.send('n=$(printf "\\nx"); n=${n%x}')
             whole = all(self._part(lines, group, check) for group in _grouped(lines))
             # A damaged name may have spoilt a part that was right before: then all are typed anew.
             if whole and self._put(f'q="{joined}"', "$q", text, check):

@@ -94,7 +94,7 @@ def classify(data: bytes) -> ConsoleState:
     if _FRAME.search(plain(data[-200:])):
         return ConsoleState.LEFT_OPEN
     countdown = [match.end() for match in _AUTOBOOT.finditer(recent)]
-    if countdown and not _KERNEL.search(recent[countdown[-1] :]) and not _UBOOT.search(cursor):
+    if countdown and not _past_the_loader(recent[countdown[-1] :], cursor):
         return ConsoleState.AUTOBOOT
     for pattern, state in _PROMPTS:
         if pattern.search(cursor):
@@ -111,6 +111,13 @@ def classify(data: bytes) -> ConsoleState:
     if _SHELL.search(cursor) and len(cursor) < 200:
         return ConsoleState.SHELL
     return ConsoleState.HALF_TYPED if _TYPED.search(cursor) else ConsoleState.UNKNOWN
+
+
+def _past_the_loader(since: bytes, cursor: bytes) -> bool:
+    """True when a countdown is over: the kernel spoke, or (after a boot without a word) a prompt stands there."""
+    return any(pattern.search(since) for pattern in (_KERNEL, _ACTIVATE)) or any(
+        pattern.search(cursor) for pattern in (_UBOOT, _LOGIN)
+    )
 
 
 _PROMPTS = (

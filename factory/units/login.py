@@ -71,7 +71,7 @@ class ConsoleLogin:
             finder.seen = b""
             self.console.clear()
             state = self._next(finder, deadline)
-        raise ConsoleState.UNKNOWN.error(self.console.route, finder.seen)
+        raise self._lost(ConsoleState.UNKNOWN, finder.seen)
 
     def _next(self, finder: StateFinder, deadline: Deadline) -> ConsoleState:
         """The next state after something was sent: programs think a while before they print their prompt."""
@@ -82,7 +82,7 @@ class ConsoleLogin:
             if was_refused(finder.seen) and self.tried:
                 raise self._refused(finder.seen)
             if deadline.expired:
-                raise state.error(self.console.route, finder.seen)
+                raise self._lost(state, finder.seen)
             if state is ConsoleState.UNKNOWN and self.by_us and finder.quiet > _ODD_PROMPT:
                 return ConsoleState.SHELL  # a prompt of the maker's own: the marker will tell
 
@@ -116,6 +116,14 @@ class ConsoleLogin:
         password = self.login.password.reveal()
         self.transcript.secret(password)
         self.console.write(password.encode() + b"\r", deadline, shown="<password>")
+
+    def _lost(self, state: ConsoleState, seen: bytes) -> UnitError:
+        """The error for a login that led nowhere. A password that got no verdict may have counted as a wrong one, so
+        whoever does the whole again must not send it a second time.
+        """
+        error = state.error(self.console.route, seen)
+        error.retry = not self.tried
+        return error
 
     def _refused(self, seen: bytes) -> UnitError:
         return UnitError(

@@ -10,13 +10,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from factory.units.console import Console
-from factory.units.console_state import ENTER, ConsoleState, classify
+from factory.units.console_state import ENTER, SETTLE, ConsoleState, classify
 from factory.units.deadline import Deadline, DeadlineExpired
 from factory.units.protocol import UnitGone
 from factory.units.ssh_address import dial
 
 if TYPE_CHECKING:
     from factory.config import SerialSection, SshSection
+
+_REST = 1.0  # seconds that an answer to Enter may take from its first byte to its last
 
 
 class SerialPresence:
@@ -30,6 +32,7 @@ class SerialPresence:
         self._entered = False
         self._console: Console | None = None
         self._seen = b""
+        self._unasked = float("-inf")  # monotonic time of the last bytes that came by themselves
 
     def __enter__(self) -> Self:
         """Open the port. Raises UnitError (see `open_port`)."""
@@ -47,22 +50,43 @@ class SerialPresence:
     def poll(self, seconds: float) -> bool:
         """Listen for at most `seconds`; True once any byte has come. Raises UnitGone when the port vanished."""
         console = self._open()
-        data = console.receive(seconds)
-        self._seen = (self._seen + data)[-4096:]
-        if data:
+        if self._hear(seconds):
+            self._unasked = time.monotonic()
             return True
         quiet = time.monotonic() - console.heard
-        counting = classify(self._seen) is ConsoleState.AUTOBOOT
-        if self._enter_after is not None and not self._entered and quiet >= self._enter_after and not counting:
+        if self._enter_after is not None and not self._entered and quiet >= self._enter_after and not self._counting:
             self._entered = True
             console.write(ENTER, Deadline(2.0))
         return False
 
     def gone(self, seconds: float = 10.0) -> bool:
-        """Send one Enter to a unit that was logged out; True when nothing at all comes back within `seconds`."""
+        """Send one Enter to a unit that was logged out; True when nothing at all comes back within `seconds`.
+
+        Where bytes came by themselves within `enter_after`, the unit is there and boots: nothing is sent, for Enter
+        would stop its boot loader.
+        """
         console = self._open()
-        console.write(ENTER, Deadline(2.0))
-        return not console.receive(seconds)
+        if self._hear(0.0):
+            self._unasked = time.monotonic()
+        if time.monotonic() - self._unasked < (self._enter_after or 0.0):
+            return False
+        if self._enter_after is not None and not self._counting:
+            console.write(ENTER, Deadline(2.0))
+        if not self._hear(seconds):
+            return True
+        end = time.monotonic() + _REST
+        while time.monotonic() < end and self._hear(SETTLE):  # the rest of the answer is no sign of life of its own
+            pass
+        return False
+
+    def _hear(self, seconds: float) -> bytes:
+        data = self._open().receive(seconds)
+        self._seen = (self._seen + data)[-4096:]
+        return data
+
+    @property
+    def _counting(self) -> bool:
+        return classify(self._seen) is ConsoleState.AUTOBOOT
 
     def _open(self) -> Console:
         if self._console is None:

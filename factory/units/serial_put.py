@@ -85,7 +85,9 @@ class SerialPut:
         bad = 0
         while bad < _TRIES:
             while self._next < len(self._data) and len(self._flying) < self._window:
-                self._block(deadline)
+                if not self._block(deadline):
+                    self._go_back()
+                    bad += 1
             if self._taken == len(self._data):
                 self._say(b"T %d %d\n" % (self._taken, self._attempt), deadline)
             answer = self._answer(deadline)
@@ -117,7 +119,8 @@ class SerialPut:
         self._attempt += 1
         self._size = max(_LEAST, self._size // 2 // 3 * 3)
 
-    def _block(self, deadline: Deadline) -> None:
+    def _block(self, deadline: Deadline) -> bool:
+        """Send the next block; False where it is known already that it did not arrive whole."""
         wire = self._shell.wire
         start, end = self._next, min(self._next + self._size, len(self._data))
         encoded = wire.codec.encode(self._data[start:end])
@@ -126,18 +129,19 @@ class SerialPut:
         lines.append(b"K %d %d %d %s\n" % (start, end, self._attempt, check.encode()))
         self._flying.append(end)
         self._say(b"".join(lines), deadline)
-        if not wire.check.checks:
-            self._confirm(b"%d/%d/" % (start, end) + encoded, deadline)
+        return wire.check.checks or self._confirm(b"%d/%d/" % (start, end) + encoded, deadline)
 
-    def _confirm(self, expected: bytes, deadline: Deadline) -> None:
+    def _confirm(self, expected: bytes, deadline: Deadline) -> bool:
         """Without a hash tool the unit shows the block as it came, and takes it when we say that it is right."""
         shell = self._shell
         try:
             frame = shell.wait(deadline.within(self._patience), shell.number, "E")
         except Damaged:
-            return
-        if frame is not None and frame.body == expected:
-            self._say(b"Y\n", deadline)
+            return False
+        if frame is None or frame.body != expected:
+            return False
+        self._say(b"Y\n", deadline)
+        return True
 
     def _say(self, data: bytes, deadline: Deadline) -> None:
         self.on_wire += len(data)

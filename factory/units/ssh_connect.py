@@ -104,7 +104,10 @@ class Connector:
         except paramiko.AuthenticationException as error:
             if not transport.is_active() and "timeout" in str(error).lower():
                 raise UnitError(
-                    f"{self.route}: no answer to the login within {seconds:g} s", code="unit.ssh"
+                    f"{self.route}: no answer to the login within {seconds:g} s",
+                    hint="It was tried once and is not tried again. [unit.timeouts] login sets how long is waited.",
+                    code="unit.ssh",
+                    retry=False,  # a server that is slow to refuse has counted it all the same
                 ) from error
             raise UnitError(
                 f"{self.route}: user or {'key' if self.login.key else 'password'} was refused for {self.login.user}",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -85,7 +87,7 @@ class LocalUnit:
                 try:
                     deadline.check(f"running {command!r} for {time.monotonic() - started:.1f} s")
                 except BaseException:
-                    shell.kill()
+                    os.killpg(shell.pid, signal.SIGKILL)
                     shell.communicate()
                     raise
         if len(out) > REPLY_LIMIT:

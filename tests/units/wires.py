@@ -75,9 +75,13 @@ class Wire:
         self._thread = threading.Thread(target=self._relay, daemon=True)
         self._thread.start()
 
+    def type(self, data: bytes) -> None:
+        """Keys that somebody else pressed before the station came."""
+        os.write(self._far, data)
+
     def inject(self, data: bytes) -> None:
         """Bytes that the unit seems to print."""
-        os.write(self._near, data)
+        _write(self._near, data)
 
     def pull(self) -> None:
         """Pull the cable: the station's port hangs up."""
