@@ -20,6 +20,8 @@ Reconnect = Callable[[Deadline], Unit]
 
 _BOOT_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NO_REBOOT = 127
+# Logins that a unit refuses or leaves without a verdict while it still boots.
+_TOO_EARLY = frozenset({"unit.login-incorrect", "unit.ssh", "unit.console.unknown", "unit.console.silent"})
 OFF_SECONDS = 2.0
 REFUSAL_PAUSE_SECONDS = 5.0
 _GOING_SECONDS = 20.0
@@ -121,7 +123,7 @@ def await_restart(before: str, section: UnitSection, reconnect: Reconnect, *, de
             if isinstance(error, UnitError) and not error.retry:
                 # The password was right a minute ago; a unit that is still booting may refuse everybody but root.
                 # So it is tried once more, and only once: refusals count towards a lockout.
-                if refused or error.code != "unit.login-incorrect":
+                if refused or error.code not in _TOO_EARLY:
                     raise
                 refused = True
                 deadline.pause(REFUSAL_PAUSE_SECONDS)

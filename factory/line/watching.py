@@ -116,8 +116,8 @@ class SlotWatch:
     def _look(self, one: _Seen) -> bool:
         """Probe one route when it is time to; True when it answers again after it had not."""
         now = time.monotonic()
-        if one.missed:
-            # Only listened to from here on: an Enter could stop the boot loader of the next unit.
+        if one.missed or now < one.booting:
+            # Only listened to: an Enter could stop the boot loader of the next unit, or of this one in our own reboot.
             if not one.watch.listen(0.0):
                 return False
             returned = now >= one.booting

@@ -167,3 +167,10 @@ def test_the_key_works_while_the_port_is_gone() -> None:
     slot = Slot((Told(broken=True),))
     slot.keys.press(Key.REMOVED)
     assert slot.watch().wait_left() is Left.BY_KEY
+
+
+def test_in_our_own_reboot_the_unit_is_listened_to_and_not_asked() -> None:
+    slot = Slot((Told(),))
+    after(0.4, slot.stop)
+    assert slot.watch().wait_left(booting_until=time.monotonic() + 5) is Left.STOPPED
+    assert slot.routes[0].asked == 0, "Enter would stop its boot loader"
