@@ -194,12 +194,7 @@ class _Reader:
         return kind is None or kind.status != 0 or kind.content.strip() == _ETHERNET
 
     def _from_tools(self) -> Mapping[str, str]:
-        readers = (
-            ("if.br", interfaces.from_brief),
-            ("if.ip", interfaces.from_ip),
-            ("if.config", interfaces.from_ifconfig),
-        )
-        for name, reader in readers:
+        for name, reader in _TOOLS:
             part = self.parts.get(name)
             if part is not None and part.status == 0 and part.content.strip():
                 text = part.content.decode("ascii", "backslashreplace")

@@ -23,8 +23,8 @@ def open_port(section: SerialSection) -> serial.SerialBase:
     """Open a port 8N1 without flow control, exclusively, and never blocking.
 
     `section.port` is a device, a symlink to one, or a pyserial URL such as `socket://127.0.0.1:7000`. dtr and rts
-    are set before the port opens, so that a board that resets on them sees no pulse. Raises UnitError with code
-    unit.port-missing, unit.port-busy, unit.port-denied or unit.port.
+    are set as the port opens and not after it; Linux itself raises both for the moment between. Raises UnitError with
+    code unit.port-missing, unit.port-busy, unit.port-denied or unit.port.
     """
     import serial
 

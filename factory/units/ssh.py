@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import select
 import shlex
 from collections.abc import Callable
@@ -93,9 +94,10 @@ class SshUnit:
         channel = self._execute(command, deadline)
         try:
             output = _Output(bytearray(), bytearray())
+            digest = hashlib.sha256()
             with source(0) as stream:
-                sent, whole = self._stream(channel, stream, output, deadline, progress)
-            self._transcript.note(f"<{sent} bytes>")
+                sent, whole = self._stream(channel, stream, output, deadline, progress, digest.update)
+            self._transcript.note(f"<{sent} bytes, sha256 {digest.hexdigest()}>")
             if whole:
                 channel.shutdown_write()
             self._drain(channel, output, deadline, f"waiting for the end of a transfer to {self._route}")
@@ -137,6 +139,7 @@ class SshUnit:
         output: _Output,
         deadline: Deadline,
         progress: Progress | None,
+        hashed: Callable[[memoryview], None],
     ) -> tuple[int, bool]:
         """Feed the stream in small pieces; return bytes sent, and False when the command ended before the end."""
         sent = 0
@@ -155,6 +158,7 @@ class SshUnit:
                     if self._transport.is_active():
                         return sent, False
                     raise self._gone(error) from error
+                hashed(view[:count])
                 sent += count
                 view = view[count:]
             deadline.check(f"sending a payload to {self._route}")

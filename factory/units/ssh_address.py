@@ -28,7 +28,7 @@ def dial(section: SshSection, seconds: float) -> socket.socket:
     unit.ssh.bind-denied, unit.ssh.rp-filter, unit.ssh.interface.
     """
     family, address = _resolve(section)
-    if section.interface is not None:
+    if section.interface is not None and family == socket.AF_INET:
         check_rp_filter(section.interface)
     connection = socket.socket(family, socket.SOCK_STREAM)
     try:

@@ -25,7 +25,7 @@ MACS = {"eth0": "b8:27:eb:00:00:01", "wlan0": "b8:27:eb:00:00:02"}
 
 def link_tools(folder: Path, left_out: Sequence[str] = ()) -> Path:
     """A folder with links to a few tools of this computer: what a small unit has, and no `dmesg`."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     for name in TOOLS.split():
         target = shutil.which(name)
         if name not in left_out and target is not None:

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import pty
 import re
 import socket
+import struct
+import termios
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,6 +95,28 @@ def test_a_link_is_followed_and_the_lines_are_set(ends: tuple[int, str], tmp_pat
     assert console.receive(1.0) == b"hello\n"
     assert console.route == f"serial:{link}"
     console.close()
+
+
+@pytest.mark.parametrize(("dtr", "rts"), [(True, False), (False, True), (False, False), (True, True), (None, None)])
+def test_dtr_and_rts_are_set_as_the_port_opens(
+    ends: tuple[int, str], monkeypatch: pytest.MonkeyPatch, dtr: bool | None, rts: bool | None
+) -> None:
+    """A pseudo terminal has no such lines, so what the kernel is asked for is looked at."""
+    asked: dict[int, bool] = {}
+    real = fcntl.ioctl
+
+    def ioctl(descriptor: int, request: int, *rest: Any) -> Any:
+        if request not in (termios.TIOCMBIS, termios.TIOCMBIC):
+            return real(descriptor, request, *rest)
+        (line,) = struct.unpack("I", rest[0])
+        asked[line] = request == termios.TIOCMBIS
+        return 0
+
+    monkeypatch.setattr(fcntl, "ioctl", ioctl)
+    port = open_port(SerialSection(port=ends[1], dtr=dtr, rts=rts))
+    port.close()
+    # What the bench file leaves open is raised, as Linux does at every open.
+    assert asked == {termios.TIOCM_DTR: dtr is not False, termios.TIOCM_RTS: rts is not False}
 
 
 def test_expect_takes_the_earliest_and_keeps_the_rest(ends: tuple[int, str]) -> None:

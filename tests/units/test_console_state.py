@@ -33,6 +33,8 @@ SEEN = {
     b"U-Boot> ": S.UBOOT,
     b"U-Boot 2024.01\r\nHit any key to stop autoboot:  3 \x08\x08\x08 2 ": S.AUTOBOOT,
     b"Hit any key to stop autoboot:  0 \r\nStarting kernel ...\r\n[    0.000000] Booting Linux\r\n": S.UNKNOWN,
+    b"Hit any key to stop autoboot:  0 \r\n\r\nunit login: ": S.LOGIN,
+    b"Hit any key to stop autoboot:  0 \r\nPlease press Enter to activate this console. ": S.ACTIVATE,
     b"BusyBox v1.36.1 built-in shell (ash)\r\n\r\n(initramfs) ": S.EMERGENCY,
     b"Give root password for maintenance\r\n(or press Control-D to continue): ": S.EMERGENCY,
     b"dracut:/# ": S.EMERGENCY,
