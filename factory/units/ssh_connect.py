@@ -102,23 +102,29 @@ class Connector:
         except paramiko.BadAuthenticationType as error:
             raise self._other_way(error) from error
         except paramiko.AuthenticationException as error:
-            if not transport.is_active() and "timeout" in str(error).lower():
-                raise UnitError(
-                    f"{self.route}: no answer to the login within {seconds:g} s",
-                    hint="It was tried once and is not tried again. [unit.timeouts] login sets how long is waited.",
-                    code="unit.ssh",
-                    retry=False,  # a server that is slow to refuse has counted it all the same
-                ) from error
-            raise UnitError(
-                f"{self.route}: user or {'key' if self.login.key else 'password'} was refused for {self.login.user}",
-                hint="Check [unit.login]. It was tried once and is not tried again.",
-                code="unit.login-incorrect",
-                retry=False,
-            ) from error
+            raise self._no_login(error, transport.is_active(), seconds) from error
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise UnitError(f"{self.route}: the login broke off: {error}", code="unit.ssh") from error
         if not transport.is_authenticated():
             raise UnitError(f"{self.route}: the server wants more than one proof of who we are", code="unit.ssh")
+
+    def _no_login(self, error: Exception, active: bool, seconds: float) -> UnitError:
+        """Refused, or no verdict: then a server that is slow to refuse, or hangs up on it, has counted it as well."""
+        once = "It was tried once and is not tried again."
+        if "timeout" in str(error).lower():
+            message = f"{self.route}: no answer to the login within {seconds:g} s"
+            hint = f"{once} [unit.timeouts] login sets how long is waited."
+            return UnitError(message, hint=hint, code="unit.ssh", retry=False)
+        if not active:
+            message = f"{self.route}: the connection ended during the login of {self.login.user}"
+            return UnitError(message, hint=f"{once} Check [unit.login], and the cable.", code="unit.ssh", retry=False)
+        what = "key" if self.login.key else "password"
+        return UnitError(
+            f"{self.route}: user or {what} was refused for {self.login.user}",
+            hint=f"Check [unit.login]. {once}",
+            code="unit.login-incorrect",
+            retry=False,
+        )
 
     def _other_way(self, error: paramiko.BadAuthenticationType) -> UnitError:
         offered = ", ".join(error.allowed_types) or "nothing"
