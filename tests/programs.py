@@ -20,6 +20,7 @@ PACKAGES = {
     "sudo": "sudo",
     "tar": "tar",
     "ip": "iproute2",
+    "soffice": "libreoffice-calc-nogui",
 }
 
 

@@ -16,6 +16,10 @@ SEPARATOR = "\x1f"
 join = SEPARATOR.join
 
 
+_WIDEST = 60
+_nothing = re.compile(r"(?!)").match
+
+
 class RowAcceptor:
     """Accepts a whole row at once. `columns` are the judges in the order of the file; None is a column that is not
     judged (it has a finding of its own in the header); `either` are groups of places of which one must be filled.
@@ -33,9 +37,14 @@ class RowAcceptor:
         self._end = r"(?:\r?\n)?\Z" if lines else r"\Z"
         self._stop = r"(?![^,\r\n])" if lines else f"(?![^{SEPARATOR}])"
         self._suffixes: dict[int, tuple[re.Pattern[str], tuple[int, ...]]] = {}
-        whole, levels = self._suffix(0)
-        self.match = whole.match
-        self.complete = levels[-1]
+        # A nested expression of hundreds of cells would be too deep; a sheet that wide is no profile's anyway, and
+        # its rows are judged cell by cell.
+        self.wide = len(self.columns) > _WIDEST
+        self.match: Callable[[str], re.Match[str] | None] = _nothing
+        self.complete = 0
+        if not self.wide:
+            whole, levels = self._suffix(0)
+            self.match, self.complete = whole.match, levels[-1]
         tested = [(f"c{place}", judge.tests) for place, judge in enumerate(self.columns) if judge and judge.tests]
         self.further: Callable[[re.Match[str]], bool] | None = None
         if tested or self.either:

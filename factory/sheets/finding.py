@@ -13,6 +13,7 @@ from factory.sheets.rules import RULES, Level, Use
 from factory.values import Severity
 
 _SHOWN = 80
+_LONGEST_FIELD = 200
 SCHEMA_FIELDS = (
     "file", "sheet", "row", "line", "column", "cell", "code", "severity", "value", "message", "hint", "other_row",
 )  # fmt: skip
@@ -144,7 +145,7 @@ class Findings:
 
 def safe(given: object) -> object:
     """A field of a message, bounded and fit for a terminal."""
-    return escaped(given)[0] if isinstance(given, str) else given
+    return escaped(given, most=_LONGEST_FIELD)[0] if isinstance(given, str) else given
 
 
 def escaped(text: str, spots: Iterable[int] = (), most: int = _SHOWN) -> tuple[str, tuple[tuple[int, int], ...]]:

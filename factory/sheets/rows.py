@@ -41,7 +41,7 @@ class RowJudge:
         self._duplicates = duplicates
         self._columns = acceptor.columns
         self._offset = source.first_column
-        self._tested = any(judge is not None and judge.tests for judge in acceptor.columns)
+        self._tested = acceptor.wide or any(judge is not None and judge.tests for judge in acceptor.columns)
         self._width = len(acceptor.columns)
         self._blanks: list[int] = []
         self._held: list[_Held] = []

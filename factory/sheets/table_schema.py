@@ -28,5 +28,5 @@ def table_schema(
             constraints["enum"] = list(judge.choices)
         else:
             constraints["pattern"] = judge.expression("$", "pair")
-        fields.append({"name": judge.column.header, "type": "string", "format": "default", "constraints": constraints})
+        fields.append({"name": judge.column.name, "type": "string", "format": "default", "constraints": constraints})
     return {"fields": fields, "missingValues": [""]}

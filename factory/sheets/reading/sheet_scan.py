@@ -23,6 +23,9 @@ _TELLTALES = (
 _ROW = re.compile(rb'<row r="([0-9]{1,7})"')
 _WIDE = re.compile(rb' r="([A-Z]{2,3})[0-9]')
 _FAR = [re.compile(rb' r="[A-Z]{1,3}[0-9]{%d}' % (most + 1)) for most in range(8)]
+_ODD = re.compile(rb'<c r="(?![A-Z]{1,3}[1-9][0-9]{0,6}")')
+_REFERENCE = re.compile(r"(?P<letters>[A-Za-z]{1,3})(?P<row>[1-9][0-9]{0,6})")
+_LAST_ROW, _LAST_COLUMN = 1_048_576, 16_383
 _SPARSE_CELLS = 2_000_000
 _LONGEST_TEXT = 200
 
@@ -49,14 +52,18 @@ def scan_sheet(archive: Archive, name: str) -> Scan:
     """
     scan = Scan()
     usual = _glance(archive, name, scan)
-    if not usual:
+    if not usual or _is_sparse(scan):
         scan = Scan()
         _Parse(scan).feed(archive, name)
-    area = scan.last_row * (scan.last_column + 1)
-    if area > _SPARSE_CELLS and area > 30 * scan.cells:
+    if _is_sparse(scan):
         why = f"{scan.cells} cells spread over {scan.last_row} rows and {scan.last_column + 1} columns"
         raise Unreadable(Trouble("XLS-BOMB", {"why": why}))
     return scan
+
+
+def _is_sparse(scan: Scan) -> bool:
+    area = scan.last_row * (scan.last_column + 1)
+    return area > _SPARSE_CELLS and area > 30 * scan.cells
 
 
 def _glance(archive: Archive, name: str, scan: Scan) -> bool:
@@ -80,6 +87,7 @@ def _glance(archive: Archive, name: str, scan: Scan) -> bool:
             and counted == seen.count(b'<c r="')
             and not any(mark in seen for mark in _TELLTALES)
             and _FAR[digits].search(seen) is None
+            and _ODD.search(seen) is None
         )
         columns.update(_WIDE.findall(seen))
         scan.cells += counted
@@ -142,8 +150,7 @@ class _Parse:
         self._formula, self._text = "", []
 
     def _start_value(self, _attributes: dict[str, str]) -> None:
-        self._cached = True
-        if self._error:
+        if self._error or self._formula is not None:
             self._text = []
 
     def _start_col(self, attributes: dict[str, str]) -> None:
@@ -168,8 +175,10 @@ class _Parse:
             self._formula = "".join(self._text or ())[:_LONGEST_TEXT]
             self._text = None
         elif local == "v" and self._text is not None:
-            self._mark(Mark("error", "".join(self._text)[:_LONGEST_TEXT]))
-            self._text = None
+            text, self._text = "".join(self._text)[:_LONGEST_TEXT], None
+            self._cached = bool(text)
+            if self._error and self._formula is None:
+                self._mark(Mark("error", text))
         elif local == "c" and self._formula is not None:
             self._mark(Mark("formula", self._formula, self._cached))
             self._formula = None
@@ -187,8 +196,10 @@ def _true(text: str | None) -> bool:
 
 
 def _place(reference: str) -> tuple[int, int]:
-    letters = reference.rstrip("0123456789")
-    return int(reference[len(letters) :]), _column(letters)
+    found = _REFERENCE.fullmatch(reference.replace("$", ""))
+    if found is None or int(found["row"]) > _LAST_ROW or _column(found["letters"]) > _LAST_COLUMN:
+        raise Unreadable(Trouble("XLS-BROKEN", {"why": f"it has a cell at {reference[:20]!r}"}))
+    return int(found["row"]), _column(found["letters"])
 
 
 def _column(letters: str) -> int:

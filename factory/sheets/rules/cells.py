@@ -84,7 +84,7 @@ CHARACTERS = (
         "CHR-INVIS",
         Level.CELL,
         ERROR,
-        "invisible {what} at position {where}",
+        "{what} at position {where}",
         "It came with copy and paste: type it again.",
         "001b77\u200b000011",
     ),
