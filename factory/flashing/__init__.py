@@ -6,7 +6,7 @@ from factory.flashing.examine import preflight
 from factory.flashing.mounts import Persistence
 from factory.flashing.pending import RestorePending
 from factory.flashing.plan import Destination, Flashable, Preflight
-from factory.flashing.proof import prove
+from factory.flashing.proof import prove, what_differs
 from factory.flashing.reboot import PowerControl, Reboot, Reconnect
 from factory.flashing.same import Reread, same_unit
 from factory.flashing.wayback import finish, restore
@@ -31,4 +31,5 @@ __all__ = [
     "prove",
     "restore",
     "same_unit",
+    "what_differs",
 ]

@@ -71,6 +71,23 @@ def prove(
     return proof, current
 
 
+def what_differs(unit: Unit, image: Flashable, section: UnitSection, *, deadline: Deadline) -> list[str]:
+    """What the unit does not hold as the image has it, one clause per fault; empty when it holds it all.
+
+    Changes nothing on the unit. Raises what `Unit.run` raises.
+    """
+    top = section.connectd_dir.rstrip("/")
+    paths = [f"{top}/{entry.path}" for entry in image.manifest.files]
+    digest = best_digest(unit.tools)
+    within = deadline.within(section.timeouts.command)
+    looked = look(unit, paths, digest=digest, hashed=frozenset(paths), deadline=within)
+    faults = list(differences(image, digest, looked))
+    if digest is None and not faults:
+        files = list(zip(image.manifest.files, paths, strict=True))
+        faults = compare_contents(unit, image, files, deadline=deadline)
+    return faults
+
+
 @dataclass(frozen=True, slots=True)
 class _Task:
     """What a unit is compared with."""
@@ -103,20 +120,7 @@ class _Task:
         return now
 
     def _compare_files(self, unit: Unit, *, rebooted: bool, deadline: Deadline) -> None:
-        top = self.section.connectd_dir.rstrip("/")
-        paths = [f"{top}/{entry.path}" for entry in self.image.manifest.files]
-        digest = best_digest(unit.tools)
-        looked = look(
-            unit,
-            paths,
-            digest=digest,
-            hashed=frozenset(paths),
-            deadline=deadline.within(self.section.timeouts.command),
-        )
-        faults = list(differences(self.image, digest, looked))
-        if digest is None and not faults:
-            files = list(zip(self.image.manifest.files, paths, strict=True))
-            faults = compare_contents(unit, self.image, files, deadline=deadline)
+        faults = what_differs(unit, self.image, self.section, deadline=deadline)
         if faults:
             raise _changed(unit, faults, rebooted=rebooted)
 

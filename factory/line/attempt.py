@@ -12,6 +12,7 @@ from pathlib import Path
 
 from factory.config import Slot
 from factory.errors import FactoryError
+from factory.images import Image
 from factory.line.contact import Contact
 from factory.line.ending import Ending, end
 from factory.line.feed import SlotFeed
@@ -29,20 +30,28 @@ from factory.values import Facts, Mac
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The unit that a slot had last: what it showed when it was read, and whether it passed then."""
+    """The unit that a slot had last: what it showed when it was read, and what it held when it passed (else None)."""
 
     interfaces: Mapping[str, Mac]
     serial: str | None
     boot_id: str | None
-    passed: bool
+    held: Image | None
 
     @classmethod
-    def of(cls, facts: Facts, *, passed: bool) -> Known:
+    def of(cls, facts: Facts, *, held: Image | None) -> Known:
         """Remember a unit by what was read from it."""
-        return cls(dict(facts.interfaces), facts.serial, facts.boot_id, passed)
+        return cls(dict(facts.interfaces), facts.serial, facts.boot_id, held)
+
+    @property
+    def passed(self) -> bool:
+        """True when the unit passed."""
+        return self.held is not None
 
     def is_still(self, facts: Facts) -> bool:
-        """True when this is the same unit and nobody asked for another go: it passed, or was not even restarted."""
+        """True when this seems to be the same unit and nobody asked for another go: it passed, or was not even
+        restarted. A clone without a serial shows the same, and so does a board with another card: of one that passed
+        look at what it holds.
+        """
         if dict(facts.interfaces) != dict(self.interfaces) or facts.serial != self.serial:
             return False
         return self.passed or (self.boot_id is not None and facts.boot_id == self.boot_id)
@@ -96,7 +105,7 @@ class Attempt:
         """
         try:
             facts = self._first_contact()
-            if self._known is not None and self._known.is_still(facts):
+            if self._known is not None and self._known.is_still(facts) and self._steps.holds(self._known.held):
                 return StillHere()
             self._steps.admit(facts)
             receipt = self._steps.flash(facts)
@@ -142,7 +151,8 @@ class Attempt:
         booting = 0.0
         if ending is not None and progress.step == "prove" and tools.setup.product.prove.reboot != "none":
             booting = time.monotonic() + tools.setup.product.unit.timeouts.reboot
-        known = None if progress.facts is None else Known.of(progress.facts, passed=ending is None)
+        held = progress.image if ending is None else None
+        known = None if progress.facts is None else Known.of(progress.facts, held=held)
         return Finished(self._row(ending), known, booting)
 
     def _row(self, ending: Ending | None) -> Row:

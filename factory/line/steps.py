@@ -10,7 +10,7 @@ from pathlib import Path
 
 from factory.config import Slot
 from factory.files import make_folder
-from factory.flashing import Preflight, RestorePending, finish, flash, preflight, prove, restore
+from factory.flashing import Preflight, RestorePending, finish, flash, preflight, prove, restore, what_differs
 from factory.images import Image, write_image
 from factory.ledger import Attempt as AttemptRecord
 from factory.ledger import Refused
@@ -81,6 +81,17 @@ class Steps:
             done = restore(self._tools.contact.unit, pending, deadline=self._deadline(self._section.timeouts.flash))
             self._ledger.clear_restore(one.id, slot=self._tools.slot.name, data={"put_back": done})
         return bool(owed)
+
+    def holds(self, image: Image | None) -> bool:
+        """Whether the unit still holds the image that it passed with; nothing is asked of one that did not pass."""
+        if image is None:
+            return True
+        faults = what_differs(
+            self._tools.contact.unit, image, self._section, deadline=self._deadline(self._section.timeouts.flash)
+        )
+        for fault in faults:
+            self._tools.transcript.note(f"not as it passed: {fault}")
+        return not faults
 
     def admit(self, facts: Facts) -> None:
         """Find out who the unit is and lease that identity. Raises IdentityRefused, Refused, UnitError, LedgerError."""

@@ -78,6 +78,28 @@ def test_a_passed_unit_that_comes_back_after_its_removal_is_known_and_by_the_key
         assert "already passed" in str(running.wait("slot.state", state="fail").data["text"])
 
 
+@pytest.mark.parametrize("what", ["clone", "wiped"])
+def test_an_empty_unit_that_shows_what_the_passed_one_showed_is_never_called_passed(tmp_path: Path, what: str) -> None:
+    """A clone without a board serial, and the same board with a fresh card, are all the same to a reader of facts."""
+    first = plan(1, serial="0000000000000000") if what == "clone" else plan(1)
+    with Floor(tmp_path, [first]) as floor, floor.running() as running:
+        running.wait("slot.state", state="pass")
+        unit = floor.unit(1)
+        unit.pull()
+        running.wait("slot.removed")
+        if what == "clone":
+            unit.swap(replace(first, name="u1x"))
+        else:
+            for name in ("hardware_id.txt", "registration_key.txt", "bulk_identification_code.txt"):
+                (unit.root / "etc/connectd" / name).write_text("default.\n")
+        unit.plug()
+        refused = running.wait("slot.state", state="fail")
+        assert "the unit of before" not in str(refused.data["text"])
+        running.stop()
+        assert not [event for event in running.events if event.kind == "slot.still-here"]
+        assert (unit.root / "etc/connectd/hardware_id.txt").read_text() == "default.\n", "nothing was written"
+
+
 def test_a_failed_unit_gets_another_go_when_it_was_taken_away(tmp_path: Path) -> None:
     with Floor(tmp_path, [plan(1, SSH, Fault.LEFTOVER_FILES)]) as floor, floor.running() as running:
         running.wait("attempt.failed")
