@@ -1,8 +1,24 @@
 """WHAT HAPPENED: schema and migrations, admission, journal, trace."""
 
-from factory.ledger.errors import HostKeyAlarm, LedgerError, LotChanged, Refused
+from factory.ledger.errors import HostKeyAlarm, LedgerError, LotChanged, OrderTaken, Refused, VerdictsRefused
 from factory.ledger.ledger import Ledger
 from factory.ledger.opening import open_ledger
+from factory.ledger.order_records import (
+    BY_ID,
+    BY_MAC,
+    BY_SERIAL,
+    NAME,
+    Head,
+    Holding,
+    Imported,
+    OrderFile,
+    OrderKey,
+    OrderRow,
+    Skipped,
+    Verdict,
+    VerdictsTaken,
+    folded,
+)
 from factory.ledger.records import (
     Attempt,
     Binding,
@@ -18,25 +34,45 @@ from factory.ledger.records import (
     UploadFile,
     UploadRecord,
 )
+from factory.ledger.upgrade import Upgrade
+from factory.ledger.verdicts import ANSWERS
 
 __all__ = [
+    "ANSWERS",
+    "BY_ID",
+    "BY_MAC",
+    "BY_SERIAL",
+    "NAME",
     "Attempt",
     "Binding",
+    "Head",
+    "Holding",
     "HookDue",
     "HostKeyAlarm",
+    "Imported",
     "KnownHostKey",
     "Ledger",
     "LedgerError",
     "LotChanged",
     "LotRecord",
     "LotSummary",
+    "OrderFile",
+    "OrderKey",
+    "OrderRow",
+    "OrderTaken",
     "Overview",
     "PassedUnit",
     "Refused",
     "Restore",
+    "Skipped",
     "Trace",
     "UnitHistory",
+    "Upgrade",
     "UploadFile",
     "UploadRecord",
+    "Verdict",
+    "VerdictsRefused",
+    "VerdictsTaken",
+    "folded",
     "open_ledger",
 ]

@@ -8,15 +8,15 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from factory.ledger import attempts as journal_of_attempts
-from factory.ledger import naming
+from factory.ledger import naming, orders
 from factory.ledger.claim import DEVICE_NAME, SERIAL, Claim, Owner, Verdict, claim_of, judge, shown_by
 from factory.ledger.errors import Refused
 from factory.ledger.journal import append
 from factory.ledger.records import Attempt, as_text
-from factory.ledger.refusals import name_taken, question, refusal
+from factory.ledger.refusals import name_taken, order_changed, order_row_taken, question, refusal
 from factory.ledger.schema import identity_values, units
 from factory.ledger.store import Writer
-from factory.values import AttemptState, Facts, Identity, UnitState, canonical
+from factory.values import AttemptState, Facts, Identity, UnitState, Work, canonical
 
 
 def admit(
@@ -28,8 +28,12 @@ def admit(
     slot: str,
     fingerprint: str,
     same_unit: bool | None,
+    work: Work | None,
 ) -> Attempt | Refused:
-    """Admit a unit, or return the refusal with its committed attempt. Raises Refused for the operator's question."""
+    """Admit a unit with its row of the order, or return the refusal with its committed attempt.
+
+    Raises Refused for the operator's question and for two rows of the order.
+    """
     claim = claim_of(identity, facts)
     owners = _owners(writer.connection, claim)
     verdict = judge(claim, owners, same_unit)
@@ -43,11 +47,19 @@ def admit(
     holder = naming.holder(writer.connection, identity.device_name, known)
     if holder:
         return _refuse(writer, row, claim, identity, name_taken(identity, holder), "the name is another unit's")
-    if not owners:
+    order = orders.find(writer.connection, facts, lot)
+    against = _order_objection(writer.connection, order, known, work)
+    if against:
+        return _refuse(writer, row, claim, identity, against, "the order's row")
+    if owners:
+        attempt = _again(writer, row, claim, identity, facts, owners[0], same_unit)
+    else:
         unit = _new_unit(writer, claim, slot)
         naming.give(writer, unit, identity.device_name)
-        return _begin(writer, row | {"unit": unit, "number": 1}, claim, identity, facts)
-    return _again(writer, row, claim, identity, facts, owners[0], same_unit)
+        attempt = _begin(writer, row | {"unit": unit, "number": 1}, claim, identity, facts)
+    if order and attempt.unit is not None:
+        orders.bind(writer, order, attempt.unit, attempt.id)
+    return attempt
 
 
 def turn_away(
@@ -72,6 +84,17 @@ def turn_away(
     told: dict[str, object] = {"hardware_id": attempt.hardware_id, "code": code, "message": text, **_seen(facts)}
     append(writer, f"attempt.{state}", slot=slot, attempt=attempt.id, data=told)
     return attempt
+
+
+def _order_objection(
+    connection: Connection, order: orders.Found | None, unit: int | None, work: Work | None
+) -> Refused | None:
+    """What the order has against a unit: its row is another unit's, or is not the one the identity was made with."""
+    if work is not None and dict(work.order) != (dict(order.cells) if order else {}):
+        return order_changed(order.place if order else None)
+    if order is None or order.unit in (None, unit):
+        return None
+    return order_row_taken(order.place, journal_of_attempts.newest_of(connection, order.unit))
 
 
 def _owners(connection: Connection, claim: Claim) -> tuple[Owner, ...]:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from factory.errors import Exit, FactoryError
 
 if TYPE_CHECKING:
+    from factory.ledger.order_records import Skipped
     from factory.ledger.records import Attempt, KnownHostKey
 
+_SHOWN = 10
 
 DAMAGED = "ledger.damaged"
 
@@ -21,8 +23,9 @@ class LedgerError(FactoryError):
 
 
 class Refused(FactoryError):  # noqa: N818 - the line says "refused", not "refused error"
-    """A unit was not admitted. `code` is `ledger.clone`, `ledger.already-passed`, `ledger.name-taken` or
-    `ledger.same-unit?`.
+    """A unit was not admitted. `code` is `ledger.clone`, `ledger.already-passed`, `ledger.name-taken`,
+    `ledger.same-unit?`, or of the order: `ledger.not-on-order`, `ledger.two-order-rows`, `ledger.order-row-taken`,
+    `ledger.order-changed`.
 
     `attempt` is the refused attempt as it stands in the ledger (None for the question, which commits nothing);
     `other` is the attempt that stands against it.
@@ -66,3 +69,35 @@ class HostKeyAlarm(FactoryError):  # noqa: N818 - it is one
         self.known = known
         self.macs = macs
         self.other = other
+
+
+class OrderTaken(FactoryError):  # noqa: N818 - reads as what happened
+    """An order was not imported: values of its rows are taken. `taken` has one entry per row."""
+
+    code = "ledger.order-taken"
+    exit_code = Exit.FAILED
+
+    def __init__(self, file: str, lot: str, taken: tuple[Skipped, ...]) -> None:
+        lines = "".join(f"\n  {one}" for one in taken[:_SHOWN])
+        more = f"\n  and {len(taken) - _SHOWN} more" if len(taken) > _SHOWN else ""
+        super().__init__(
+            f"{file} was not imported into lot {lot}: {len(taken)} of its rows are known{lines}{more}",
+            hint="Remove them, or leave them out with --skip-existing.",
+        )
+        self.taken = taken
+
+
+class VerdictsRefused(FactoryError):  # noqa: N818 - reads as what happened
+    """A portal's answer does not fit what was exported; nothing of it was taken. `reasons` has one line per row."""
+
+    code = "ledger.verdicts"
+    exit_code = Exit.FAILED
+
+    def __init__(self, file: str, reasons: tuple[str, ...]) -> None:
+        lines = "".join(f"\n  {reason}" for reason in reasons[:_SHOWN])
+        more = f"\n  and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
+        super().__init__(
+            f"{file} was not taken: {len(reasons)} of its rows do not fit:{lines}{more}",
+            hint="Is it the answer to this lot? `factory ledger trace VALUE` tells the life of a unit.",
+        )
+        self.reasons = reasons

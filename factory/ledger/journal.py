@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from factory.ledger.errors import LedgerError
+from factory.ledger.order_records import Head
 from factory.ledger.records import as_data, as_text, as_time
 from factory.ledger.schema import events, stations
 from factory.ledger.store import Writer
@@ -22,7 +23,8 @@ GENESIS = "0" * 64
 _BACKWARD = timedelta(seconds=1)
 _HASHED = ("station", "seq", "kind", "slot", "attempt", "at", "operator", "software", "prev")
 
-_head = select(stations).where(stations.c.name == bindparam("station")).with_for_update()
+_read_head = select(stations).where(stations.c.name == bindparam("station"))
+_head = _read_head.with_for_update()
 _first_head = insert(stations)
 _next_head = update(stations).where(stations.c.name == bindparam("station"))
 _append = insert(events)
@@ -64,6 +66,12 @@ def append(
     event = Event(kind, station, writer.now, slot, attempt, seq, full)
     writer.events.append(event)
     return event
+
+
+def head(connection: Connection, station: str) -> Head:
+    """The end of a station's chain; number 0 before its first event."""
+    row = connection.execute(_read_head, {"station": station}).first()
+    return Head(station, row.seq, row.hash) if row else Head(station, 0, GENESIS)
 
 
 def as_event(row: Row[Any]) -> Event:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -17,12 +17,13 @@ from factory.ledger import (
     hostkeys,
     journal,
     lots,
+    orders,
     overview,
     restores,
     tracing,
-    uploads,
 )
 from factory.ledger.errors import DAMAGED, HostKeyAlarm, LedgerError, Refused
+from factory.ledger.office import Office
 from factory.ledger.records import (
     Attempt,
     Binding,
@@ -30,26 +31,25 @@ from factory.ledger.records import (
     KnownHostKey,
     LotRecord,
     Overview,
-    PassedUnit,
     Restore,
     Trace,
-    UploadFile,
-    UploadRecord,
 )
 from factory.ledger.station import StationLock
 from factory.ledger.store import Listener, Store
-from factory.values import AttemptState, Event, Facts, Finding, Identity, Proof, Receipt, RowState, Work
+from factory.ledger.upgrade import Upgrade
+from factory.values import AttemptState, Event, Facts, Finding, Identity, Proof, Receipt, Work
 
 Data = Mapping[str, object]
 
 
-class Ledger:
+class Ledger(Office):
     """Every method is one transaction; what it returns is committed. All raise LedgerError when the file cannot be
     read or written. `data` is canonical JSON (TypeError otherwise) and holds no secret.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, upgraded: Upgrade | None = None) -> None:
+        super().__init__(store)
+        self._upgraded = upgraded
         self._station_lock: StationLock | None = None
         self._taking = threading.Lock()
 
@@ -57,6 +57,11 @@ class Ledger:
     def location(self) -> str:
         """Where the ledger is, to be told to whoever uses it."""
         return str(self._store.path)
+
+    @property
+    def upgraded(self) -> Upgrade | None:
+        """What was done to the schema when this ledger was opened; to be told to whoever uses it."""
+        return self._upgraded
 
     @property
     def station(self) -> str:
@@ -104,9 +109,15 @@ class Ledger:
         with self._store.reading() as connection:
             return lots.find(connection, lot)
 
-    def assign(self, facts: Facts, lot: str) -> Work:  # noqa: ARG002 - what is assigned depends on the unit
-        """What the lot gives to a unit beyond what was read from it. Raises UsageError for an unknown lot."""
-        return Work(self.lot(lot).name)
+    def assign(self, facts: Facts, lot: str, *, required: bool = False) -> Work:
+        """What the lot's order gives to a unit beyond what was read from it: the row that names its serial or a MAC
+        of its, the same at every attempt. It becomes the unit's when the unit is admitted.
+
+        Raises UsageError for an unknown lot; Refused `ledger.two-order-rows`, and `ledger.not-on-order` when a row is
+        `required` and there is none.
+        """
+        with self._store.reading() as connection:
+            return orders.assign(connection, facts, lot, required=required)
 
     def admit(
         self,
@@ -117,17 +128,20 @@ class Ledger:
         slot: str,
         fingerprint: str,
         same_unit: bool | None = None,
+        work: Work | None = None,
     ) -> Attempt:
-        """Give a unit its identity, once. `fingerprint` stands for the registration key, which is never stored.
+        """Give a unit its identity, once. `fingerprint` stands for the registration key, which is never stored; `work`
+        is what the identity was made with. The unit's row of the order becomes its own.
 
-        Raises Refused: `ledger.clone`, `ledger.already-passed`, `ledger.name-taken` (committed as refused attempts),
-        or `ledger.same-unit?` when only the operator can tell; then call again with `same_unit`. Raises UsageError
-        as `recover` does, which the first admission calls if nobody has.
+        Raises Refused: `ledger.clone`, `ledger.already-passed`, `ledger.name-taken`, `ledger.order-row-taken`,
+        `ledger.order-changed` (committed as refused attempts); `ledger.two-order-rows` (not committed); or
+        `ledger.same-unit?` when only the operator can tell: call again with `same_unit`. Raises UsageError as
+        `recover` does, which the first admission calls if nobody has.
         """
         self._hold_station()
         with self._store.writing() as writer:
             outcome = admission.admit(
-                writer, identity, facts, lot=lot, slot=slot, fingerprint=fingerprint, same_unit=same_unit
+                writer, identity, facts, lot=lot, slot=slot, fingerprint=fingerprint, same_unit=same_unit, work=work
             )
         if isinstance(outcome, Refused):
             raise outcome
@@ -247,26 +261,6 @@ class Ledger:
         """Passed units whose hook has not succeeded yet."""
         with self._store.reading() as connection:
             return hooks.due(connection, lot)
-
-    def passed_units(self, lot: str, *, states: Collection[RowState] | None = None) -> tuple[PassedUnit, ...]:
-        """The lot's passed units in order of passing, perhaps only those whose upload row is in `states`."""
-        with self._store.reading() as connection:
-            return uploads.passed(connection, lot, states)
-
-    def next_upload(self, lot: str) -> int:
-        """The number of the lot's next upload file, from 1."""
-        with self._store.reading() as connection:
-            return uploads.next_number(connection, lot)
-
-    def mark_exported(self, lot: str, files: Sequence[UploadFile]) -> Event:
-        """Record the files of one export, all or none. Raises UsageError `ledger.already-exported`."""
-        with self._store.writing() as writer:
-            return uploads.export(writer, lot, files)
-
-    def uploads(self, lot: str | None = None) -> tuple[UploadRecord, ...]:
-        """The uploads of a lot, or all."""
-        with self._store.reading() as connection:
-            return uploads.every(connection, lot)
 
     def trace(self, value: str) -> Trace:
         """The life of every unit that showed a value: MAC in any form, serial, hardware id, name, image, file."""

@@ -11,7 +11,7 @@ from factory.errors import UsageError
 from factory.ledger.errors import LotChanged
 from factory.ledger.journal import append
 from factory.ledger.records import Binding, LotRecord, as_text, as_time
-from factory.ledger.schema import lots
+from factory.ledger.schema import lots, orders
 from factory.ledger.store import Writer
 
 _WORDS = {
@@ -26,6 +26,9 @@ def bind(writer: Writer, lot: str, binding: Binding, accept_reason: str | None) 
     """Bind a new lot, or check a known one. Raises LotChanged, unless the change is accepted with a reason."""
     row = writer.connection.execute(select(lots).where(lots.c.name == lot)).first()
     if row is None:
+        against = order_of_another(writer.connection, lot, binding.product)
+        if against and not accept_reason:
+            raise LotChanged(lot, (against,))
         values = {**asdict(binding), "bound_at": as_text(writer.now), **writer.signature.columns()}
         writer.connection.execute(insert(lots).values(name=lot, **values))
         append(writer, "lot.bound", data={"lot": lot, **asdict(binding)})
@@ -40,6 +43,13 @@ def bind(writer: Writer, lot: str, binding: Binding, accept_reason: str | None) 
     data = {"lot": lot, "was": asdict(known.binding), "now": asdict(binding), "reason": accept_reason}
     append(writer, "lot.changed", data=data)
     return LotRecord(lot, binding, known.bound_at, known.station)
+
+
+def order_of_another(connection: Connection, lot: str, product: str) -> str | None:
+    """What speaks against making a lot as `product`: an order of the lot that is for another one."""
+    other = select(orders).where(orders.c.lot == lot, orders.c.product != product).limit(1)
+    row = connection.execute(other).first()
+    return None if row is None else f"its order {row.file} is for product {row.product}, this is {product}"
 
 
 def find(connection: Connection, lot: str) -> LotRecord:

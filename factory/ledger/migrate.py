@@ -10,7 +10,8 @@ from sqlalchemy import Connection, inspect, text
 from factory.errors import UsageError
 
 # The revision that this code is written for. Alembic is only loaded when a ledger is made or moved.
-HEAD = "0001"
+HEAD = "0002"
+_OLDER = frozenset({"0001"})
 _VERSIONS = "alembic_version"
 # Alembic's `op` and `context` are one per process: two threads that make ledgers at once would share them.
 _ALEMBIC = threading.Lock()
@@ -22,6 +23,11 @@ def revision(connection: Connection) -> str | None:
         return None
     found = connection.execute(text(f"SELECT version_num FROM {_VERSIONS}")).scalars().all()  # noqa: S608 - constant
     return found[0] if len(found) == 1 else None
+
+
+def is_older(connection: Connection) -> bool:
+    """Whether the schema is one that `upgrade` brings to HEAD."""
+    return revision(connection) in _OLDER
 
 
 def require_head(connection: Connection, where: str) -> None:
@@ -40,8 +46,8 @@ def require_head(connection: Connection, where: str) -> None:
     )
 
 
-def create(connection: Connection) -> None:
-    """Bring an empty database to HEAD within the connection's transaction."""
+def upgrade(connection: Connection) -> None:
+    """Bring an empty database, or an older ledger, to HEAD within the connection's transaction."""
     from alembic import command
     from alembic.config import Config
 

@@ -15,6 +15,7 @@ from factory.ledger import migrate, sqlite
 from factory.ledger.ledger import Ledger
 from factory.ledger.records import damaged
 from factory.ledger.store import Clock, Signature, Store, utc_now
+from factory.ledger.upgrade import bring_up
 
 
 def open_ledger(
@@ -29,7 +30,8 @@ def open_ledger(
 ) -> Ledger:
     """Open a ledger by URL (`sqlite:///ledger.db`) or by path; relative paths start at `folder`.
 
-    A missing ledger is made in its folder, which must exist, unless `create` is False. Raises UsageError for a
+    A missing ledger is made in its folder, which must exist, unless `create` is False. One of an older version is
+    upgraded in place after a copy of it was made beside it (`Ledger.upgraded` says so). Raises UsageError for a
     folder or ledger that is not there, a network file system, another engine, a newer schema or a foreign file;
     LedgerError when the file cannot be read or written. `busy_seconds` is how long another writer is waited for.
     """
@@ -47,12 +49,11 @@ def open_ledger(
         clock,
     )
     try:
-        with store.reading() as connection:
-            migrate.require_head(connection, str(path))
+        upgraded = bring_up(store)
     except BaseException:
         store.close()
         raise
-    return Ledger(store)
+    return Ledger(store, upgraded)
 
 
 def _is_there(path: Path) -> bool:
@@ -130,6 +131,6 @@ def _fill(path: Path) -> None:
     store = Store(sqlite.open_engine(path), path, Signature("", "", factory.__version__), utc_now)
     try:
         with store.writing() as writer:
-            migrate.create(writer.connection)
+            migrate.upgrade(writer.connection)
     finally:
         store.close()

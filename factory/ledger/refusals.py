@@ -5,7 +5,7 @@ from __future__ import annotations
 from factory.ledger.claim import Claim, Owner, Value, Verdict, in_words
 from factory.ledger.errors import Refused
 from factory.ledger.naming import Holder
-from factory.ledger.records import as_text
+from factory.ledger.records import Attempt, as_text
 from factory.values import Identity
 
 _ASIDE = "Put both units aside and compare their labels: no two units may have one identity."
@@ -46,6 +46,25 @@ def name_taken(identity: Identity, holder: Holder) -> Refused:
         f"unit {identity.hardware_id.text} cannot have it too"
     )
     return Refused(message, hint=_NAME, code="ledger.name-taken", other=holder.last)
+
+
+def order_row_taken(place: str, other: Attempt) -> Refused:
+    """The refusal of a unit whose row of the order was given to another unit before."""
+    return Refused(
+        f"its row of the order, {place}, belongs to unit {other.hardware_id} in {other.place()}",
+        hint="One row is one unit. Compare the labels of both with the order.",
+        code="ledger.order-row-taken",
+        other=other,
+    )
+
+
+def order_changed(place: str | None) -> Refused:
+    """The refusal of a unit whose row came onto the order while it was read."""
+    return Refused(
+        f"the order was imported while this unit was read; its row is now {place or 'none'}",
+        hint="Run the unit again.",
+        code="ledger.order-changed",
+    )
 
 
 def question(claim: Claim, owner: Owner) -> Refused:

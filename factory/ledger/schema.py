@@ -11,6 +11,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
@@ -222,7 +223,64 @@ upload_rows = Table(
     Column("attempt", Number, ForeignKey("attempts.id"), nullable=False),
     Column("state", _NAME, nullable=False),
     Column("changed", _TIME, nullable=False),
+    Column("reason", Text),
     UniqueConstraint("upload", "position", name="upload_rows_place"),
     Index("upload_rows_unit", "unit"),
     Index("upload_rows_live", "unit", unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE),
+)
+
+# A portal's answer that was taken: the same bytes once per upload (upload '' when the answer named none).
+answers = Table(
+    "answers",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("lot", _NAME, ForeignKey("lots.name"), nullable=False),
+    Column("upload", _NAME, nullable=False),
+    Column("file", _NAME, nullable=False),
+    Column("sha256", _SHA256, nullable=False),
+    Column("at", _TIME, nullable=False),
+    *_signed(),
+    UniqueConstraint("lot", "upload", "sha256", name="answers_once"),
+)
+
+# An order may come before its lot's first unit, which binds the lot: so `lot` refers to nothing.
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("lot", _NAME, nullable=False),
+    Column("product", _NAME, nullable=False),
+    Column("file", _NAME, nullable=False),
+    Column("sha256", _SHA256, nullable=False),
+    Column("profile", _NAME, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("at", _TIME, nullable=False),
+    *_signed(),
+    Index("orders_lot", "lot"),
+)
+
+# `cells` is a list of [column, text] in the sheet's order. A row belongs to the first unit that is admitted with it.
+order_rows = Table(
+    "order_rows",
+    metadata,
+    Column("order_id", Number, ForeignKey("orders.id"), primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("lot", _NAME, nullable=False),
+    Column("cells", Text, nullable=False),
+    Column("unit", Number, ForeignKey("units.id")),
+    UniqueConstraint("lot", "unit", name="order_rows_one_unit"),
+)
+
+# What a unit is found by, and the names: no value twice in a lot, whatever the code does.
+order_keys = Table(
+    "order_keys",
+    metadata,
+    Column("lot", _NAME, primary_key=True),
+    Column("kind", _NAME, primary_key=True),
+    Column("value", _NAME, primary_key=True),
+    Column("order_id", Number, nullable=False),
+    Column("number", Integer, nullable=False),
+    ForeignKeyConstraint(["order_id", "number"], ["order_rows.order_id", "order_rows.number"]),
+    Index("order_keys_value", "value"),
+    Index("order_keys_row", "order_id", "number"),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, select
+from sqlalchemy import Column, ColumnElement, Connection, Row, ScalarSelect, Select, func, insert, select
 
 from factory.errors import UsageError
 from factory.ledger import lots
@@ -31,10 +31,14 @@ def passed_in(connection: Connection, attempt: int) -> PassedUnit:
     return as_passed(connection.execute(_query(passes.c.attempt == attempt)).one())
 
 
-def _query(which: ColumnElement[bool]) -> Select[Any]:
+def newest_row(unit: Column[int]) -> ScalarSelect[int]:
+    """The number of a unit's newest upload row; `unit` is a column of the query that it stands in."""
     every_row = upload_rows.alias()
-    of_unit = select(func.max(every_row.c.id)).where(every_row.c.unit == passes.c.unit)
-    newest = of_unit.correlate(passes).scalar_subquery()
+    return select(func.max(every_row.c.id)).where(every_row.c.unit == unit).correlate(unit.table).scalar_subquery()
+
+
+def _query(which: ColumnElement[bool]) -> Select[Any]:
+    newest = newest_row(passes.c.unit)
     columns = (passes.c.unit, passes.c.at, attempts, upload_rows.c.state.label("row_state"), upload_rows.c.upload)
     return (
         select(*columns)

@@ -1,0 +1,72 @@
+"""The office's half of the ledger: orders that come in, uploads that go out, answers that come back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from factory.ledger import holdings, journal, orders, uploads, verdicts
+from factory.ledger.order_records import Head, Holding, Imported, OrderFile, OrderRow, Verdict, VerdictsTaken
+from factory.ledger.records import PassedUnit, UploadFile, UploadRecord
+from factory.ledger.store import Store
+from factory.values import Event, RowState
+
+
+class Office:
+    """Every method is one transaction; what it returns is committed. All raise LedgerError when the file cannot be
+    read or written.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def import_order(self, order: OrderFile, rows: Sequence[OrderRow], *, skip_existing: bool = False) -> Imported:
+        """Take in the rows of an order, all or none; the lot may be one that is not bound yet.
+
+        Raises OrderTaken naming every row of which a value is known, unless those shall be skipped and named;
+        UsageError (`ledger.order-product`) when the lot is another product's.
+        """
+        with self._store.writing() as writer:
+            return orders.take_in(writer, order, rows, skip_existing=skip_existing)
+
+    def holders(self, values: Collection[str]) -> Mapping[str, tuple[Holding, ...]]:
+        """Who holds each of these values (MAC in plain hex, folded id or serial, name in lower case), in bulk."""
+        with self._store.reading() as connection:
+            return holdings.holders(connection, values)
+
+    def passed_units(self, lot: str, *, states: Collection[RowState] | None = None) -> tuple[PassedUnit, ...]:
+        """The lot's passed units in order of passing, perhaps only those whose upload row is in `states`."""
+        with self._store.reading() as connection:
+            return uploads.passed(connection, lot, states)
+
+    def next_upload(self, lot: str) -> int:
+        """The number of the lot's next upload file, from 1."""
+        with self._store.reading() as connection:
+            return uploads.next_number(connection, lot)
+
+    def mark_exported(self, lot: str, files: Sequence[UploadFile]) -> Event:
+        """Record the files of one export, all or none. Raises UsageError `ledger.already-exported`."""
+        with self._store.writing() as writer:
+            return uploads.export(writer, lot, files)
+
+    def uploads(self, lot: str | None = None) -> tuple[UploadRecord, ...]:
+        """The uploads of a lot, or all."""
+        with self._store.reading() as connection:
+            return uploads.every(connection, lot)
+
+    def take_verdicts(
+        self, lot: str, found: Sequence[Verdict], *, file: str, sha256: str, upload: str | None = None
+    ) -> VerdictsTaken:
+        """Take a portal's answer over, all of it or nothing: accepted rows go up and are never exported again,
+        rejected ones may be, unknown ones stay unknown. `upload` names the file that was answered; without it each
+        unit's newest row is meant.
+
+        Raises VerdictsRefused naming every row that does not fit; UsageError for a lot or upload that is not there
+        and for an answer that was taken before (`ledger.verdicts-taken`).
+        """
+        with self._store.writing() as writer:
+            return verdicts.take(writer, lot, found, file=file, sha256=sha256, upload=upload)
+
+    def head(self) -> Head:
+        """The end of this station's chain of events, as an anchor outside the ledger."""
+        with self._store.reading() as connection:
+            return journal.head(connection, self._store.signature.station)

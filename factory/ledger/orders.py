@@ -1,0 +1,218 @@
+"""Orders: which units are expected, and which row of them a unit is. One row, one unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
+
+from factory.errors import UsageError
+from factory.ledger import lots
+from factory.ledger.claim import MAC, SERIAL
+from factory.ledger.errors import OrderTaken, Refused
+from factory.ledger.holdings import cells_of, holders
+from factory.ledger.journal import append
+from factory.ledger.order_records import (
+    BY_ID,
+    BY_MAC,
+    BY_SERIAL,
+    Imported,
+    OrderFile,
+    OrderRow,
+    Skipped,
+    folded,
+)
+from factory.ledger.records import as_text
+from factory.ledger.schema import identity_values, order_keys, order_rows, orders
+from factory.ledger.schema import lots as lot_table
+from factory.ledger.store import Writer
+from factory.values import Facts, Work, canonical, sentinel
+
+_LONGEST = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A row of an order, and the unit that has it (None: no unit yet)."""
+
+    order: int
+    number: int
+    lot: str
+    file: str
+    cells: Mapping[str, str]
+    unit: int | None
+
+    @property
+    def place(self) -> str:
+        """Where it stands: 'order.xlsx row 5'."""
+        return f"{self.file} row {self.number}"
+
+
+def take_in(writer: Writer, order: OrderFile, rows: Sequence[OrderRow], *, skip_existing: bool) -> Imported:
+    """Import the rows of an order, all or none. Raises UsageError for another product's lot, OrderTaken for rows of
+    which a value is taken, unless those shall be skipped. Raises ValueError for a key that stands in the rows twice.
+    """
+    _require_product(writer.connection, order)
+    _require_distinct(rows)
+    skipped = _taken(writer.connection, rows)
+    if skipped and not skip_existing:
+        raise OrderTaken(order.file, order.lot, skipped)
+    left_out = {one.number for one in skipped}
+    taken = [row for row in rows if row.number not in left_out]
+    number = _insert(writer, order, taken) if taken else None
+    told = {"lot": order.lot, "product": order.product, "file": order.file, "sha256": order.sha256}
+    append(writer, "order.imported", data={**told, "rows": len(taken), "skipped": len(skipped)})
+    return Imported(number, len(taken), skipped)
+
+
+def assign(connection: Connection, facts: Facts, lot: str, *, required: bool) -> Work:
+    """What the order gives to a unit: the cells of its row, the same at every attempt; nothing when it has no row.
+
+    Raises UsageError for an unknown lot, Refused (`ledger.two-order-rows`, and `ledger.not-on-order` if `required`).
+    """
+    name = lots.find(connection, lot).name
+    row = find(connection, facts, lot)
+    if row is not None:
+        return Work(name, order=row.cells)
+    if required:
+        raise _not_expected(connection, facts, lot)
+    return Work(name)
+
+
+def find(connection: Connection, facts: Facts, lot: str) -> Found | None:
+    """The order row of a unit: one that names its serial or a MAC of its, or the one that it got before.
+
+    Raises Refused (`ledger.two-order-rows`) that names both rows when two match.
+    """
+    keys, mine = order_keys.c, order_rows.c
+    matches = [and_(keys.kind == kind, keys.value.in_(values)) for kind, values in _shown(facts).items() if values]
+    named = select(keys.order_id, keys.number).where(keys.lot == lot, or_(*matches)) if matches else None
+    places = {(row.order_id, row.number) for row in connection.execute(named)} if named is not None else set()
+    owners = select(mine.order_id, mine.number).where(mine.lot == lot, mine.unit.in_(_units_of(facts)))
+    places |= {(row.order_id, row.number) for row in connection.execute(owners)}
+    found = [_found(connection, *place) for place in sorted(places)]
+    if len(found) > 1:
+        raise _two_rows(facts, found)
+    return found[0] if found else None
+
+
+def bind(writer: Writer, row: Found, unit: int, attempt: int) -> None:
+    """Give a row to the unit that was admitted with it; nothing when it has it. The database refuses a second unit."""
+    if row.unit == unit:
+        return
+    place = (order_rows.c.order_id == row.order) & (order_rows.c.number == row.number)
+    writer.connection.execute(update(order_rows).where(place, order_rows.c.unit.is_(None)).values(unit=unit))
+    told = {"lot": row.lot, "file": row.file, "row": row.number, "unit": unit}
+    append(writer, "order.assigned", attempt=attempt, data=told)
+
+
+def _require_product(connection: Connection, order: OrderFile) -> None:
+    bound = connection.execute(select(lot_table.c.product).where(lot_table.c.name == order.lot)).scalar()
+    planned = select(orders.c.product).where(orders.c.lot == order.lot).limit(1)
+    product = bound or connection.execute(planned).scalar()
+    if product is not None and product != order.product:
+        raise UsageError(
+            f"lot {order.lot} is made as product {product}, and the order would be for {order.product}",
+            hint="Name the product file of the lot, or another lot.",
+            code="ledger.order-product",
+        )
+
+
+def _require_distinct(rows: Sequence[OrderRow]) -> None:
+    keys = [key for row in rows for key in row.keys]
+    if len(set(keys)) != len(keys) or len({row.number for row in rows}) != len(rows):
+        raise ValueError("an order has two rows with the same key or number")
+
+
+def _taken(connection: Connection, rows: Sequence[OrderRow]) -> tuple[Skipped, ...]:
+    held = holders(connection, {key.value for row in rows for key in row.keys})
+    skipped = []
+    for row in rows:
+        for key in row.keys:
+            against = next((one for one in held.get(key.value, ()) if one.bars_order), None)
+            if against is not None:
+                names = [name for name, value in row.cells.items() if against.cells.get(name, value) != value]
+                skipped.append(Skipped(row.number, key, against.where, against.state, tuple(names)))
+                break
+    return tuple(skipped)
+
+
+def _insert(writer: Writer, order: OrderFile, rows: Sequence[OrderRow]) -> int:
+    columns = {"lot": order.lot, "product": order.product, "file": order.file, "sha256": order.sha256}
+    head = {**columns, "profile": order.profile, "rows": len(rows), "at": as_text(writer.now)}
+    key = writer.connection.execute(insert(orders).values(**head, **writer.signature.columns())).inserted_primary_key
+    assert key is not None
+    number: int = key[0]
+    place = {"lot": order.lot, "order_id": number}
+    lines = [
+        {**place, "number": row.number, "cells": canonical([list(cell) for cell in row.cells.items()]).decode("utf-8")}
+        for row in rows
+    ]
+    keys = [{**place, "number": row.number, "kind": one.kind, "value": one.value} for row in rows for one in row.keys]
+    writer.connection.execute(insert(order_rows), lines)
+    writer.connection.execute(insert(order_keys), keys)
+    return number
+
+
+def _shown(facts: Facts) -> dict[str, list[str]]:
+    """What a unit shows, in the forms of order keys. A placeholder is nobody's serial."""
+    serials = {text for text in (facts.serial, facts.values.get("serial")) if text and not sentinel(text)}
+    ids = serials | {text for text in facts.values.values() if text and not sentinel(text)}
+    return {
+        BY_MAC: sorted({mac.plain for mac in facts.interfaces.values() if mac.defect() is None}),
+        BY_SERIAL: _folded(serials),
+        # An id that is no address is the board's serial, or what a fact of the product's own says.
+        BY_ID: _folded(ids | {mac.plain for mac in facts.interfaces.values()}),
+    }
+
+
+def _folded(texts: Iterable[str]) -> list[str]:
+    return sorted({folded(text) for text in texts if len(text) <= _LONGEST})
+
+
+def _units_of(facts: Facts) -> Any:
+    """The units that own what is shown, as a subquery."""
+    values = identity_values.c
+    macs = [mac.plain for mac in facts.interfaces.values()]
+    mine = and_(values.kind == MAC, values.value.in_(macs))
+    if facts.serial:
+        mine = or_(mine, and_(values.kind == SERIAL, values.value == facts.serial))
+    return select(values.unit).where(mine)
+
+
+def _found(connection: Connection, order: int, number: int) -> Found:
+    mine = (order_rows.c.order_id == order) & (order_rows.c.number == number)
+    query = select(order_rows, orders.c.file).join(orders, orders.c.id == order_rows.c.order_id).where(mine)
+    row: Row[Any] = connection.execute(query).one()
+    return Found(order, number, row.lot, row.file, cells_of(row.cells), row.unit)
+
+
+def _who(facts: Facts) -> str:
+    macs = ", ".join(f"{name} {mac.colons}" for name, mac in facts.interfaces.items())
+    return f"serial {facts.serial or 'none'}, {macs or 'no MAC'}"
+
+
+def _two_rows(facts: Facts, found: Sequence[Found]) -> Refused:
+    places = " and ".join(row.place for row in found)
+    return Refused(
+        f"the order has {len(found)} rows for this unit ({_who(facts)}): {places}",
+        hint="Its serial stands in one row and a MAC of its in another: compare the label with both rows.",
+        code="ledger.two-order-rows",
+    )
+
+
+def _not_expected(connection: Connection, facts: Facts, lot: str) -> Refused:
+    rows = connection.execute(select(func.count()).select_from(order_rows).where(order_rows.c.lot == lot)).scalar_one()
+    if not rows:
+        return Refused(
+            f"lot {lot} has no order, and the product makes no unit without one",
+            hint="Import it: factory sheet import FILE --product FILE --lot LOT.",
+            code="ledger.not-on-order",
+        )
+    return Refused(
+        f"this unit ({_who(facts)}) is not on the order of lot {lot}, which has {rows} rows",
+        hint="Set it aside, or import an order that has it.",
+        code="ledger.not-on-order",
+    )
