@@ -50,7 +50,7 @@ def read(
       factory read --ssh root@192.168.1.1 --json
     """
     from factory.config import UnitSection, load_product
-    from factory.units import Deadline, read_facts
+    from factory.units import Deadline, UnitError, read_facts
 
     session: Session = context.obj
     if json:
@@ -62,7 +62,13 @@ def read(
     section = kind.unit if kind else UnitSection()
     unit = _open(route, login, section.timeouts, wait)
     with contextlib.closing(unit):
-        facts = read_facts(unit, section, deadline=Deadline(section.timeouts.command))
+        try:
+            facts = read_facts(unit, section, deadline=Deadline(section.timeouts.command))
+        except UnitError as error:
+            if kind is not None or error.code != "unit.simulated":
+                raise
+            talk().print("a simulated unit", style="dim")
+            facts = read_facts(unit, UnitSection.of_rehearsal(), deadline=Deadline(section.timeouts.command))
     seconds = time.monotonic() - started
     if json:
         session.print_json(_document(unit.route, facts, seconds))

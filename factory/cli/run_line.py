@@ -61,7 +61,7 @@ def run(
     kind, station = load_product(product), load_bench(bench)
     builder = open_builder(kind.image, kind.folder, kind.product.name)
     keys = KeySource.open(kind.identity.key, kind.folder)
-    person = operator or getpass.getuser()
+    person = operator or _logged_in()
     with use_ledger(ledger, station, operator=person, create=True, quiet=json_lines) as book:
         line = open_line(
             kind,
@@ -85,6 +85,13 @@ def run(
 
         show().print(result_table(summary.rows))
     raise typer.Exit(summary.exit_code)
+
+
+def _logged_in() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run under a number that has no name
+        return f"uid {os.getuid()}"
 
 
 @contextlib.contextmanager

@@ -112,6 +112,13 @@ class UnitSection(Section):
     clear: bool = False
     simulated: bool = False
 
+    @classmethod
+    def of_rehearsal(cls) -> Self:
+        """Where things are on a simulated unit: relative to its folder, in which its shell starts."""
+        return cls(
+            simulated=True, connectd_dir="etc/connectd", interfaces_dir="sys/class/net", mounts_file="proc/mounts"
+        )
+
     @model_validator(mode="after")
     def _absolute(self) -> Self:
         for key in ("connectd_dir", "interfaces_dir", "mounts_file"):
@@ -155,6 +162,12 @@ class ServiceEntry(Section):
     port: Annotated[int, Field(ge=1, le=65535)]
 
 
+class OrderSection(Section):
+    """[order]: whether a unit is made only when it stands on an order of its lot."""
+
+    required: bool = False
+
+
 class CategorySection(Section):
     """One [[category]]: the values that a category column may have. A letter A to J stands for the portal's CATEGORY_
     column, any other name for the column of that name.
@@ -183,6 +196,7 @@ class Product(Section):
     prove: ProveSection = ProveSection()
     hooks: HooksSection = HooksSection()
     registration: RegistrationSection
+    order: OrderSection = OrderSection()
     category: tuple[CategorySection, ...] = ()
     folder: Path = Field(default=Path(), exclude=True, repr=False)
     sha256: str = Field(default="", exclude=True, repr=False)

@@ -34,12 +34,21 @@ def read_facts(unit: Unit, section: UnitSection, *, deadline: Deadline, transcri
     """Read interfaces, board serial, model, boot id, kernel, the product's facts and what connectd says.
 
     `transcript` learns the registration key as a secret. Raises UnitError unit.facts naming the interface or fact that
-    could not be read, is too large, or holds a byte that does not belong there (with its position); and as `run`.
+    could not be read, is too large, or holds a byte that does not belong there (with its position); unit.simulated for
+    a simulated unit that `section` does not call one; and as `run`.
     """
     mark = facts_script.boundary()
     command = facts_script.build(section, unit.tools, mark)
     answer = unit.run(command, deadline=deadline)
-    reader = _Reader(facts_script.parse(answer.stdout, mark, unit.route), unit.route, answer.stderr)
+    parts = facts_script.parse(answer.stdout, mark, unit.route)
+    if "simulated" in parts:
+        raise UnitError(
+            f"{unit.route}: this is a simulated unit, and the product is for real ones: its paths would be the host's",
+            hint="Use the product file that the rehearsal wrote; it has [unit] simulated = true.",
+            code="unit.simulated",
+            retry=False,
+        )
+    reader = _Reader(parts, unit.route, answer.stderr)
     return Facts(
         interfaces=reader.interfaces(),
         values={name: reader.value(f"fact.{name}") for name in section.facts},

@@ -57,6 +57,7 @@ def build(section: UnitSection, tools: Tools, boundary: str) -> str:
         f'I() {{ [ -e "$1" ] || return {MISSING}; {_CPUINFO}; }}',
         'C() { sh -c "$1" </dev/null; }',
         'R() { [ -r "$1" ] && [ -x "$1" ]; }',
+        "" if section.simulated else _NOT_HERE,
         f"D={shlex.quote(section.interfaces_dir)}",
         'if [ -d "$D" ]; then P interfaces R "$D"',
         'for i in "$D"/*; do n=${i##*/}; [ -d "$i" ] && [ -e "$i/address" ] || continue',
@@ -73,6 +74,9 @@ def build(section: UnitSection, tools: Tools, boundary: str) -> str:
     return "\n".join(lines)
 
 
+# A simulated unit's absolute paths are the host's own: neither may the host's addresses be taken for the unit's, nor
+# may what follows the facts be written there.
+_NOT_HERE = '[ -z "${SIMULATED_UNIT:-}" ] || { P simulated echo yes; P end echo whole; exit 0; }'
 # Only two lines of /proc/cpuinfo matter, and with many cores the file is long.
 _CPUINFO = 'while read -r l; do case $l in Serial*|Model*) printf "%s\\n" "$l";; esac; done <"$1"'
 

@@ -113,3 +113,14 @@ def test_every_fault_ends_in_its_named_outcome_and_hinders_nobody(tmp_path: Path
         assert wrong == {}
         assert found["slot-21"] == ("passed", None)
         assert floor.ledger.verify() == ()
+
+
+def test_a_product_for_real_units_never_touches_a_simulated_one_nor_the_host(tmp_path: Path) -> None:
+    """Absolute paths lead out of a simulated unit's folder: both routes refuse before anything is admitted."""
+    host = tmp_path / "host-connectd"
+    paths = {"connectd_dir": str(host), "interfaces_dir": "/sys/class/net", "mounts_file": "/proc/mounts"}
+    settings = {"unit.simulated": False, **{f"unit.{name}": path for name, path in paths.items()}}
+    with Floor(tmp_path, [plan(1, SSH), plan(2, SERIAL)], settings=settings) as floor:
+        assert set(outcomes(floor.run(2)).values()) == {("failed", "unit.simulated")}
+        assert not host.exists()
+        assert not [event for event in floor.events if event.kind == "attempt.admitted"]
