@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -18,6 +21,7 @@ _HELP = """Take Linux units from the bench to a proved, registrable device.
 
 Try it without hardware:  factory demo
 """
+_UNWRITABLE = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
 _EPILOG = "Exit codes: 0 done, 1 a unit or row failed, 2 usage or configuration, 3 nothing started, 4 bug, 130 stopped."
 
 
@@ -54,6 +58,17 @@ def run(arguments: Sequence[str] | None = None) -> int:
     if "--json" in (sys.argv[1:] if arguments is None else arguments):
         session.json("error")  # until the command has said its own schema
     try:
+        return _call(session, arguments)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return Exit.FAILED
+    except OSError as error:
+        return _unwritable(session, error)
+
+
+def _call(session: Session, arguments: Sequence[str] | None) -> int:
+    """One call and the report of its failure. Raises OSError where what is printed cannot be written."""
+    try:
         code = build()(args=list(arguments) if arguments is not None else None, standalone_mode=False, obj=session)
     except typer.Abort:
         return Exit.INTERRUPTED
@@ -64,9 +79,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _usage(session, error)
     except FactoryError as error:
         return _failed(session, error)
-    except BrokenPipeError:
-        sys.stderr.close()
-        return Exit.FAILED
+    except OSError as error:
+        if error.errno in _UNWRITABLE:
+            raise
+        return _bug(session, error)
     except Exception as error:  # noqa: BLE001 - the last resort: say whose fault it is and where to report it
         return _bug(session, error)
     return int(code or 0)
@@ -94,6 +110,17 @@ def _failed(session: Session, error: FactoryError) -> int:
     if session.debug:
         traceback.print_exception(error)
     return error.exit_code
+
+
+def _unwritable(session: Session, error: OSError) -> int:
+    """What is printed cannot be written: our own files raise FileError."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"error: the output cannot be written: {error.strerror}\n")
+    if session.debug:
+        traceback.print_exception(error)
+    # What is still buffered would fail once more at the interpreter's end, with a traceback.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return Exit.NOT_STARTED
 
 
 def _bug(session: Session, error: Exception) -> int:

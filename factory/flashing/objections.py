@@ -14,6 +14,7 @@ from factory.values import Finding, Severity, shown
 
 _BLOCK = 4096
 _MARGIN = 64 * 1024
+_SYSTEM = frozenset(("bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "proc", "root", "sbin", "sys", "usr"))
 _CLEAR_HINT = "The unit was registered before. Set clear = true in [unit] to stop connectd and empty the five folders."
 
 
@@ -56,6 +57,20 @@ def kind_findings(
             yield objection("flash.rights", path, "cannot be read", 'Log in as root, or set become = "sudo".')
         elif seen_at.setdefault(seen.real, path) != path:
             yield objection("flash.link", path, f"is the same file as {seen_at[seen.real]}")
+        elif _is_systems(seen.real, top, top_path):
+            hint = "Whoever made this link would have the unit's own system overwritten. Take it away."
+            yield objection("flash.link", path, f"is a link to {shown(seen.real)}, which belongs to the system", hint)
+
+
+def _is_systems(real: str, top: Seen, top_path: str) -> bool:
+    """True for what lies outside connectd_dir in a folder of the system's own; other links are the maker's choice."""
+    folder = top.real or top_path
+    if is_below(real, folder):
+        return False
+    # The root of a simulated unit is the folder that its relative connectd_dir starts in.
+    root = "" if top_path.startswith("/") else folder.removesuffix(f"/{top_path}")
+    place = real.removeprefix(root).lstrip("/")
+    return place.partition("/")[0] in _SYSTEM and not is_below(f"/{place}", "/usr/local")
 
 
 def mount_findings(

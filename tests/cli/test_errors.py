@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,3 +65,28 @@ def test_bug_is_loud_and_ends_with_4(capsys: pytest.CaptureFixture[str], monkeyp
 def test_help_of_every_group(group: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*group, "--help"]) == Exit.DONE
     assert "Usage:" in capsys.readouterr().out
+
+
+READ = "read --ssh root@127.0.0.1:1 --wait 1"
+
+
+@pytest.mark.parametrize(
+    ("redirection", "exits"),
+    [("<&-", Exit.FAILED), (">&-", Exit.FAILED), ("<&- >&- 2>&-", Exit.FAILED), (">/dev/full", Exit.NOT_STARTED)],
+)
+def test_closed_and_full_streams_are_no_bug_of_ours(redirection: str, exits: Exit, tmp_path: Path) -> None:
+    for arguments in (READ, f"{READ} --json"):
+        told_nothing = redirection == ">/dev/full" and "--json" not in arguments
+        done = subprocess.run(
+            f'"$PYTHON" -m factory {arguments} {redirection}',
+            shell=True,
+            cwd=Path(__file__).parents[2],
+            env={**os.environ, "PYTHON": sys.executable, "HOME": str(tmp_path)},
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == (Exit.FAILED if told_nothing else exits), done.stderr
+        assert "Traceback" not in done.stderr
+        assert "bug:" not in done.stderr

@@ -85,6 +85,20 @@ def test_a_symlink_leads_to_where_the_file_really_lies(rig: Rig) -> None:
     assert refused(rig).findings[0].place == "hardware_id.txt"
 
 
+@pytest.mark.parametrize(("name", "target"), [("hardware_id.txt", "etc/passwd"), ("active", "usr/bin")])
+def test_a_link_into_the_system_is_refused_and_what_it_leads_to_stays(rig: Rig, name: str, target: str) -> None:
+    victim = rig.root / target
+    (victim if name == "active" else victim.parent).mkdir(parents=True, exist_ok=True)
+    if name != "active":
+        victim.write_text("root:x:0:0\n")
+        (rig.connectd / name).unlink()
+    (rig.connectd / name).symlink_to(victim)
+    error = refused(rig, clear=True)
+    assert codes(error) == ["flash.link"]
+    assert "belongs to the system" in error.message
+    assert victim.exists()
+
+
 def test_a_symlinked_file_without_readlink_is_refused(rig: Rig) -> None:
     rig.remove("readlink")
     (rig.connectd / "hardware_id.txt").unlink()
