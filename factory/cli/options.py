@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,14 @@ LedgerOption = Annotated[
 BenchOption = Annotated[Path | None, typer.Option(help="A bench file that names the ledger.")]
 
 
+def logged_in() -> str:
+    """Who works here, when nobody was named: the user, or its number in a container that has no name for it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
 @contextlib.contextmanager
 def use_ledger(
     given: str | None, bench: Bench | None = None, *, operator: str = "", create: bool = False, quiet: bool = False
@@ -45,4 +54,6 @@ def use_ledger(
     with open_ledger(url, station=station, operator=operator, folder=folder, create=create) as book:
         if not quiet:
             talk().print(f"ledger: {book.location}", style="dim", soft_wrap=True, markup=False)
+        if book.upgraded is not None:
+            talk().print(str(book.upgraded), style="yellow", soft_wrap=True, markup=False)
         yield book

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
 import signal
 import sys
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from factory.cli.options import LedgerOption, use_ledger
+from factory.cli.options import LedgerOption, logged_in, use_ledger
 from factory.cli.session import Session, print_line, show, talk
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def run(
     kind, station = load_product(product), load_bench(bench)
     builder = open_builder(kind.image, kind.folder, kind.product.name)
     keys = KeySource.open(kind.identity.key, kind.folder)
-    person = operator or _logged_in()
+    person = operator or logged_in()
     with use_ledger(ledger, station, operator=person, create=True, quiet=json_lines) as book:
         line = open_line(
             kind,
@@ -87,17 +86,11 @@ def run(
     raise typer.Exit(summary.exit_code)
 
 
-def _logged_in() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container may run under a number that has no name
-        return f"uid {os.getuid()}"
-
-
 @contextlib.contextmanager
-def interruptible(line: Line) -> Iterator[None]:
+def interruptible(line: Line, screen: Screen | None = None) -> Iterator[None]:
     """Let the first Ctrl-C call the line off and the second end the process at once."""
     seen = 0
+    words = "stopping: units in work are brought into a known state (Ctrl-C again stops at once)"
 
     def on_signal(_number: int, _frame: object) -> None:
         nonlocal seen
@@ -105,7 +98,10 @@ def interruptible(line: Line) -> Iterator[None]:
         if seen > 1:
             os._exit(130)
         line.cancel()
-        os.write(2, b"\nstopping: units in work are brought into a known state (Ctrl-C again stops at once)\n")
+        if screen is not None and screen.drawn:
+            screen.notice = words
+        else:
+            os.write(2, f"\n{words}\n".encode())
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -119,11 +115,11 @@ def _drive(line: Line, units: int | None, *, json_lines: bool) -> Summary:
     from factory.cli.screen import Screen, live
 
     with contextlib.ExitStack() as stack:
-        stack.enter_context(interruptible(line))
+        screen = Screen(line.slots)
+        stack.enter_context(interruptible(line, screen))
         if json_lines:
             return line.run(units=units, on_event=lambda event: print_line(event.as_json()))
         console = talk()
-        screen = Screen(line.slots)
         if sys.stdin.isatty() and console.is_terminal:
             keyboard = stack.enter_context(_keyboard(line, screen))
             screen = screen.with_footer(keyboard.footer)

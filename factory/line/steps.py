@@ -23,7 +23,7 @@ from factory.line.operator import Key, SlotKeys
 from factory.line.setup import Setup
 from factory.line.transcript import AttemptTranscript
 from factory.units.deadline import Cancelled, Deadline
-from factory.values import AttemptState, Facts, Identity, Proof, Receipt
+from factory.values import AttemptState, Facts, Identity, Proof, Receipt, Work
 
 # Putting a unit back must not be called off with the attempt: it gets this long of its own.
 RESTORE_SECONDS = 30.0
@@ -97,14 +97,14 @@ class Steps:
         """Find out who the unit is and lease that identity. Raises IdentityRefused, Refused, UnitError, LedgerError."""
         tools, setup = self._tools, self._tools.setup
         self._begin("identify")
-        work = self._ledger.assign(facts, setup.lot)
+        work = self._ledger.assign(facts, setup.lot, required=setup.product.order.required)
         identified = setup.identifier.identify(facts, work)
         identity = identified.identity
         tools.masks.add(identity.registration_key.text)
         self._progress.identity = identity
         self._progress.warnings += [tools.masks.text(str(finding)) for finding in identified.warnings]
         self._begin("admit")
-        record = self._lease(identity, facts)
+        record = self._lease(identity, facts, work)
         self._progress.record = record
         tools.transcript.note(f"attempt {record.id}: {identity.hardware_id.text} {record.note}".rstrip())
         host_key = getattr(tools.contact.unit, "host_key", None)
@@ -209,13 +209,19 @@ class Steps:
             self._ledger.leave_restore(progress.record.id, owed.as_json())
             raise
 
-    def _lease(self, identity: Identity, facts: Facts) -> AttemptRecord:
+    def _lease(self, identity: Identity, facts: Facts, work: Work) -> AttemptRecord:
         setup = self._tools.setup
         fingerprint = setup.keys.fingerprint(identity.registration_key)
 
         def ask_ledger(same_unit: bool | None) -> AttemptRecord:
             return self._ledger.admit(
-                identity, facts, lot=setup.lot, slot=self._tools.slot.name, fingerprint=fingerprint, same_unit=same_unit
+                identity,
+                facts,
+                lot=setup.lot,
+                slot=self._tools.slot.name,
+                fingerprint=fingerprint,
+                same_unit=same_unit,
+                work=work,
             )
 
         try:

@@ -13,11 +13,12 @@ from factory.config import Product
 from factory.errors import Exit, FactoryError, UsageError
 from factory.files import make_folder, read_bytes
 from factory.identity import KeySource
-from factory.ledger import LotRecord, PassedUnit, UploadFile
+from factory.ledger import Head, LotRecord, PassedUnit, UploadFile
+from factory.lots.manifest import Facts, Listed, write_manifest
 from factory.lots.rows import upload_table
 from factory.sheets import REMOTEIT_BULK, Part, encode_csv, write_csv
 from factory.sheets.xlsx import write_xlsx
-from factory.values import RowState
+from factory.values import Event, RowState
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 
@@ -29,11 +30,19 @@ class ExportError(FactoryError):
     exit_code = Exit.FAILED
 
 
-class Uploads(Protocol):
-    """What an export wants from the ledger."""
+class Lots(Protocol):
+    """Where the product of a lot is asked."""
 
     def lot(self, lot: str) -> LotRecord:
         """The lot. Raises UsageError for one that is not there."""
+
+
+class Uploads(Lots, Protocol):
+    """What an export wants from the ledger."""
+
+    @property
+    def operator(self) -> str:
+        """Who exports."""
 
     def passed_units(self, lot: str, *, states: Collection[RowState] | None = None) -> tuple[PassedUnit, ...]:
         """The passed units of a lot in the order of their passing."""
@@ -41,35 +50,43 @@ class Uploads(Protocol):
     def next_upload(self, lot: str) -> int:
         """The number of the lot's next upload file, from 1."""
 
-    def mark_exported(self, lot: str, files: Sequence[UploadFile]) -> object:
+    def mark_exported(self, lot: str, files: Sequence[UploadFile]) -> Event:
         """Record upload files in one transaction. Raises UsageError for a unit that is in a live upload."""
+
+    def head(self) -> Head:
+        """Where the ledger's chain of events ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export wrote: upload files in order, the workbook for people, and how many units are in them."""
+    """What an export wrote: upload files in order, the workbook for people, how many units are in them, and the
+    manifest with the hashes of all.
+    """
 
     lot: str
     files: tuple[Path, ...]
     workbook: Path
     rows: int
+    manifest: Path
 
 
-def export(ledger: Uploads, product: Product, lot: str, out: Path) -> Exported:
-    """Write the upload files of a lot's passed units that are in no upload yet, then record them in the ledger.
+def export(ledger: Uploads, product: Product, lot: str, out: Path, *, only_rejected: bool = False) -> Exported:
+    """Write the upload files of a lot's passed units that are in no upload yet, then record them in the ledger; with
+    `only_rejected` of those that the portal refused.
 
     The files are there, read back and compared, before the ledger says so: an export that is cut short is simply
-    done again. They hold registration keys and have mode 0600.
+    done again. They hold registration keys and have mode 0600. The manifest is written last: it names the end of
+    the ledger's chain of events after the export.
 
     Raises ExportError: no unit waits (`export.nothing`), the lot is another product's (`export.product`), a unit's
     key does not come out as it was when the unit passed (`export.key`), two rows would collide (`export.duplicate`),
     another file is in the way (`export.exists`). Also SheetError, FileError, SecretError, UsageError and what the
     ledger raises.
     """
-    _require_product(ledger, product, lot)
-    units = ledger.passed_units(lot, states=(RowState.UNLISTED,))
+    require_product(ledger, product, lot)
+    units = ledger.passed_units(lot, states=(RowState.REJECTED if only_rejected else RowState.UNLISTED,))
     if not units:
-        raise _nothing(ledger, lot)
+        raise _nothing(ledger, lot, only_rejected=only_rejected)
     keys = KeySource.open(product.identity.key, product.folder)
     table = upload_table(units, product, keys)
     rows: list[tuple[str, ...]] = list(table.itertuples(index=False, name=None))
@@ -78,7 +95,7 @@ def export(ledger: Uploads, product: Product, lot: str, out: Path) -> Exported:
     names = [_name(lot, number + index) for index in range(len(parts))]
     make_folder(out)
     for name, part in zip(names, parts, strict=True):
-        _require_free(out / name, part)
+        require_free(out / name, part)
     files = tuple(write_csv(part, REMOTEIT_BULK, out / name) for name, part in zip(names, parts, strict=True))
     workbook = write_xlsx(rows, REMOTEIT_BULK, out / f"{Path(names[0]).stem}.xlsx")
     companions = {workbook.name: _sha256(read_bytes(workbook))}
@@ -86,11 +103,18 @@ def export(ledger: Uploads, product: Product, lot: str, out: Path) -> Exported:
         UploadFile(path.name, number + index, _sha256(part.content), _units_of(part, units), companions)
         for index, (path, part) in enumerate(zip(files, parts, strict=True))
     ]
-    ledger.mark_exported(lot, uploads)
-    return Exported(lot, files, workbook, len(rows))
+    event = ledger.mark_exported(lot, uploads)
+    listed = [
+        Listed(path, len(part.rows), units[part.first].hardware_id, units[part.first + len(part.rows) - 1].hardware_id)
+        for path, part in zip(files, parts, strict=True)
+    ]
+    facts = Facts(ledger.lot(lot), product, REMOTEIT_BULK.name, listed, workbook, event, ledger.operator, ledger.head())
+    manifest = write_manifest(out / f"{Path(names[0]).stem}.manifest.json", facts)
+    return Exported(lot, files, workbook, len(rows), manifest)
 
 
-def _require_product(ledger: Uploads, product: Product, lot: str) -> None:
+def require_product(ledger: Lots, product: Product, lot: str) -> None:
+    """Raise UsageError (`export.product`) unless this is the product that the lot was made as."""
     bound = ledger.lot(lot).binding.product
     if bound != product.product.name:
         raise UsageError(
@@ -100,7 +124,10 @@ def _require_product(ledger: Uploads, product: Product, lot: str) -> None:
         )
 
 
-def _nothing(ledger: Uploads, lot: str) -> ExportError:
+def _nothing(ledger: Uploads, lot: str, *, only_rejected: bool) -> ExportError:
+    if only_rejected:
+        hint = "Take the portal's answer in first: factory sheet verdicts FILE --lot LOT."
+        return ExportError(f"the portal has refused no unit of lot {lot}", hint=hint, code="export.nothing")
     listed = len(ledger.passed_units(lot))
     if listed:
         message = f"every passed unit of lot {lot} ({listed}) is in an upload already"
@@ -108,8 +135,11 @@ def _nothing(ledger: Uploads, lot: str) -> ExportError:
     return ExportError(f"no unit of lot {lot} has passed yet", hint="Only passed units go out.", code="export.nothing")
 
 
-def _require_free(path: Path, part: Part) -> None:
-    """The same bytes may be there from an export that was cut short; anything else is somebody's upload file."""
+def require_free(path: Path, part: Part) -> None:
+    """Raise ExportError (`export.exists`) when another content is at `path`.
+
+    The same bytes may be there from an export that was cut short; anything else is somebody's upload file.
+    """
     if path.exists() and read_bytes(path) != part.content:
         raise ExportError(
             f"{path} is there, with another content",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from factory.cli import run_line
+from factory.cli import options
 
 FACTORY = [sys.executable, "-m", "factory"]
 
@@ -98,4 +98,4 @@ def test_a_user_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> N
         raise KeyError("getpwuid(): uid not found: 54321")
 
     monkeypatch.setattr(getpass, "getuser", nobody)
-    assert run_line._logged_in() == f"uid {os.getuid()}"
+    assert options.logged_in() == f"uid {os.getuid()}"

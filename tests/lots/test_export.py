@@ -63,7 +63,8 @@ def test_files_are_private_recorded_and_the_same_as_the_workbook(tmp_path: Path,
     make_pass(book, made, 1)
     done = export(book, made, LOT, tmp_path / "out")
     (path,) = done.files
-    assert [entry.name for entry in sorted((tmp_path / "out").iterdir())] == [path.name, done.workbook.name]
+    names = sorted([path.name, done.workbook.name, done.manifest.name])
+    assert sorted(entry.name for entry in (tmp_path / "out").iterdir()) == names
     assert path.name == "2026-11_A-upload-001.csv"
     for file in (path, done.workbook):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
