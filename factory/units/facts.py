@@ -235,7 +235,8 @@ class _Reader:
         # Makers pad serials and models with blanks; an address has no business with them.
         faults = ascii_faults(text if name.startswith("if.address.") else text.strip(" "))
         if faults:
-            value = "" if secret else f": {shown(text)}"
+            # A product may take its keys from facts: what a fact holds is not repeated.
+            value = "" if secret or name.startswith("fact.") else f": {shown(text)}"
             raise self._error(name, f"has {faults[0]}{value}")
         return text.strip(" ")
 

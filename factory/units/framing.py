@@ -152,7 +152,7 @@ class FrameReader:
         return None
 
     def _hear(self, line: bytes) -> None:
-        self.noise = (self.noise + line + b"\n")[-4096:]
+        self.noise = (self.noise + masked(line) + b"\n")[-4096:]
 
     def _keeps(self, line: bytes) -> bool:
         pattern = _UP if self.inside is not None and self.inside[1] == b"E" else self._codec.keep
@@ -186,6 +186,14 @@ def _rewrapped(lines: list[bytes], width: int) -> bytes:
 
 _KERNEL = re.compile(rb"(?:<\d{1,2}>)?\[ *\d+\.\d{3,9}\] ")
 _UP = re.compile(rb"[A-Za-z0-9+/=\\]+")
+
+
+def masked(noise: bytes) -> bytes:
+    """Noise as it may be shown: without what could be a piece of an encoded answer, and so of a key in it."""
+    return _ENCODED.sub(b"~", noise)
+
+
+_ENCODED = re.compile(rb"(?:[0-9a-f]{2} ?){6,}|[A-Za-z0-9+/=\\]{12,}")
 
 
 def parse_reply(body: bytes, codec: Codec) -> tuple[int, bytes, bytes]:

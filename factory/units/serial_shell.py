@@ -19,6 +19,7 @@ from factory.units.framing import (
     Frame,
     FrameReader,
     Hash,
+    masked,
     parse_reply,
     pieces,
 )
@@ -248,7 +249,7 @@ class SerialShell:
         seen = bytes(self.frames.noise) + bytes(self.console.pending)
         if classify(seen) in _GONE:
             raise UnitGone(
-                f"{self.console.route}: the session ended; last seen: {excerpt(seen)}",
+                f"{self.console.route}: the session ended; last seen: {excerpt(masked(seen))}",
                 hint="The unit rebooted or logged us out in the middle of the work.",
             )
 

@@ -23,9 +23,9 @@ def last_line(data: bytes) -> bytes:
 
 def is_garbage(data: bytes) -> bool:
     """True when bytes look like a line read at the wrong baud rate: many, and few of them text."""
-    if len(data) < 12:
-        return False
     strange = sum(byte not in _PRINTABLE for byte in data)
+    if len(data) < 12:
+        return len(data) > 1 and strange * 2 > len(data)
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:

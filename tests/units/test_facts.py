@@ -149,6 +149,7 @@ def test_a_fact_that_fails_is_an_error_and_never_empty(tmp_path: Path, command: 
     message = refused(build(tmp_path), section)
     assert "fact batch" in message
     assert why in message
+    assert "a\\nb" not in message, "a fact may be a key"
 
 
 def test_a_file_that_is_there_and_cannot_be_read(tmp_path: Path) -> None:

@@ -1,16 +1,17 @@
 from __future__ import annotations
 
-import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from factory.config import SerialSection
 from factory.rehearsal.faults import Fault
 from factory.secrets import Secret
-from factory.units.console_state import ConsoleState
+from factory.units.console import Console
+from factory.units.console_state import ConsoleState, StateFinder
 from factory.units.deadline import Deadline
-from factory.units.login import Login
+from factory.units.login import ConsoleLogin, Login
 from factory.units.protocol import UnitError
 from tests.units.conftest import Oracle, Simulate
 from tests.units.test_serial_faults import open_simulated
@@ -74,9 +75,12 @@ def test_a_password_that_nobody_gave(oracle: Oracle) -> None:
 
 def test_a_password_prompt_of_somebody_elses_login_is_ended_first(oracle: Oracle) -> None:
     wire = with_login(oracle)
-    threading.Timer(0.3, wire.type, [b"somebody\r"]).start()
-    unit = oracle.open(wire, login=RIGHT)
-    assert unit.found is ConsoleState.PASSWORD
+    console = Console.open(SerialSection(port=wire.port))
+    wire.type(b"somebody\r")
+    entry = ConsoleLogin(console, RIGHT, Kept())
+    entry.reach_shell(StateFinder(console, 0.4), Deadline(10), 8)
+    console.close()
+    assert entry.found is ConsoleState.PASSWORD
     assert tries(oracle)[-1] == "root swordfish"
 
 
@@ -112,20 +116,21 @@ def test_consoles_that_nobody_can_work_on(simulate: Simulate, fault: Fault) -> N
     unit = simulate(fault)
     with pytest.raises(UnitError) as raised:
         open_simulated(unit, boot=2.5)
-    assert raised.value.code == HELD[fault]
+    assert raised.value.code == HELD[fault], raised.value.message
 
 
 FOUND = {
-    Fault.PRESS_ENTER: ConsoleState.ACTIVATE,
-    Fault.LOGGED_IN: ConsoleState.LOGGED_IN,
-    Fault.HALF_TYPED: ConsoleState.HALF_TYPED,
-    Fault.BOOT_NOISE: ConsoleState.LOGIN,
+    # Its invitation may have come before we listened; then our one Enter has activated it.
+    Fault.PRESS_ENTER: {ConsoleState.ACTIVATE, ConsoleState.LOGGED_IN},
+    Fault.LOGGED_IN: {ConsoleState.LOGGED_IN},
+    Fault.HALF_TYPED: {ConsoleState.HALF_TYPED},
+    Fault.BOOT_NOISE: {ConsoleState.LOGIN},
 }
 
 
 @pytest.mark.parametrize("fault", FOUND)
 def test_consoles_that_need_another_way_in(simulate: Simulate, fault: Fault) -> None:
     unit = open_simulated(simulate(fault))
-    assert unit.found is FOUND[fault]
+    assert unit.found in FOUND[fault]
     assert unit.run("echo in", deadline=Deadline(5)).stdout == b"in\n"
     unit.close()

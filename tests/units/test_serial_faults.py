@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 import threading
@@ -146,6 +147,22 @@ def test_a_line_that_goes_silent_ends_at_the_idle_limit(oracle: Oracle) -> None:
     wire.up = lambda _: b""
     with pytest.raises(UnitGone):
         unit.run("echo x", deadline=Deadline(20, idle=1.0))
+
+
+def test_a_key_in_a_damaged_answer_does_not_reach_the_transcript(oracle: Oracle) -> None:
+    kept = Kept()
+    wire = oracle.wire()
+    unit = oracle.open(wire, transcript=kept)
+    key = "K7Q2ZP9X4M1V8B3N6T5W"
+    wire.down = noisy(5, 1 / 250)
+    for _ in range(3):
+        unit.run(f"echo Registration key is {key[:9]}''{key[9:]}", deadline=Deadline(30))
+    assert unit._shell.damaged > 0
+    assert key in kept.secrets
+    seen = bytes(kept.back).replace(f"Registration key is {key}\n".encode(), b"")
+    for start in range(3):
+        inside = base64.b64encode(b"-" * start + key.encode())[4:20]
+        assert inside not in seen
 
 
 def test_no_encoder_is_said_so(oracle: Oracle) -> None:
