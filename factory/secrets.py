@@ -99,7 +99,13 @@ class SecretRef:
                 hint="Install oem-factory[keyring], or use env: or file:.",
             ) from error
         service, _, user = self.target.partition("/")
-        return keyring.get_password(service, user) or ""
+        try:
+            return keyring.get_password(service, user) or ""
+        except keyring.errors.KeyringError as error:
+            raise SecretError(
+                f"the keyring cannot give the secret {self}: {type(error).__name__}",
+                hint="Unlock the keyring, or use env: or file:. A server or container often has no keyring at all.",
+            ) from error
 
 
 class Redactor:
@@ -124,6 +130,11 @@ class Redactor:
         value = secret.encode() if isinstance(secret, str) else secret
         if value and value not in self._secrets:
             self._secrets.append(value)
+
+    @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """What is masked."""
+        return tuple(self._secrets)
 
     def feed(self, data: bytes) -> bytes:
         """Take the next bytes of the stream; return what is safe to show."""

@@ -49,8 +49,9 @@ def demo(
         def started(line: Line) -> None:
             from factory.cli.run_line import interruptible
 
-            stack.enter_context(interruptible(line))
-            follow.append(stack.enter_context(live(Screen(line.slots), console)))
+            screen = Screen(line.slots)
+            stack.enter_context(interruptible(line, screen))
+            follow.append(stack.enter_context(live(screen, console)))
 
         def on_event(event: Event) -> None:
             follow[0](event)

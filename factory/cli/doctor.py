@@ -9,7 +9,7 @@ import typer
 
 from factory.cli.options import LedgerOption, use_ledger
 from factory.cli.session import Session, show, talk
-from factory.errors import Exit
+from factory.errors import Exit, FactoryError
 
 
 def add_to(app: typer.Typer) -> None:
@@ -31,14 +31,19 @@ def doctor(
     """
     from factory.config import load_bench
     from factory.units.bench_check import bench_findings
-    from factory.values import Severity
+    from factory.values import Finding, Severity
 
     session: Session = context.obj
     if json:
         session.json("doctor")
     station = load_bench(bench) if bench else None
-    with use_ledger(ledger, station, quiet=json) as book:
-        findings = list(book.doctor())
+    try:
+        with use_ledger(ledger, station, quiet=json) as book:
+            findings = list(book.doctor())
+    except FactoryError as error:
+        if station is None or error.code != "ledger.missing":
+            raise  # a new station has no ledger yet; its ports are looked at all the same
+        findings = [Finding(error.code, Severity.WARNING, "ledger", error.message, "The first `factory run` makes it.")]
     if station is not None:
         findings += bench_findings(station.slot)
     bad = any(finding.severity is Severity.ERROR for finding in findings)

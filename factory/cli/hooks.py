@@ -32,13 +32,14 @@ def repeat(
 ) -> None:
     """Run the after-pass hook again for every passed unit of a lot whose hook failed.
 
-    Example:  factory hooks repeat --product acme/product.toml --lot 2026-11-A
+    Example:  factory hooks repeat --product acme/product.toml --bench acme/bench.toml --lot 2026-11-A
     """
     from factory.config import load_bench, load_product
     from factory.line import repeat_hooks
 
     kind = load_product(product)
     with use_ledger(ledger, load_bench(bench) if bench else None) as book:
+        book.lot(lot)  # a misspelt lot is an error, not a lot without failures
         results = repeat_hooks(book, kind, lot)
     console = talk()
     for result in results:

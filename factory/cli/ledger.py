@@ -41,7 +41,7 @@ def show_lots(
 ) -> None:
     """Show the lots with their counts, and the latest attempts.
 
-    Example:  factory ledger show --ledger sqlite:///ledger.db
+    Example:  factory ledger show --bench acme/bench.toml
     """
     session: Session = context.obj
     if json:
@@ -74,7 +74,9 @@ def trace(
 ) -> None:
     """Tell the whole life of a unit, found by any of its values.
 
-    Exits 1 when the ledger knows nothing of the value.  Example:  factory ledger trace b8:27:eb:00:00:01
+    Exits 1 when the ledger knows nothing of the value.
+
+    Example:  factory ledger trace b8:27:eb:00:00:01 --bench acme/bench.toml
     """
     session: Session = context.obj
     if json:
@@ -98,7 +100,7 @@ def verify(
 ) -> None:
     """Check that the ledger is whole: the database, its constraints, the chain of events.
 
-    Example:  factory ledger verify
+    Example:  factory ledger verify --bench acme/bench.toml
     """
     session: Session = context.obj
     if json:
@@ -145,6 +147,8 @@ def _print_history(unit: UnitHistory) -> None:
     console = show()
     console.print(f"unit {unit.unit}: [bold]{unit.state}[/], first seen {unit.first_seen:%Y-%m-%d %H:%M:%S} UTC")
     for kind, value in unit.values:
+        if kind.endswith("-folded"):
+            continue  # the ledger's own spelling for comparing, not a value of the unit
         console.print(f"  {kind:<14} {escape(value)}")
     for name, row, state in unit.uploads:
         console.print(f"  {'upload':<14} {escape(name)} row {row}: {state}")

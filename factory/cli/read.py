@@ -28,7 +28,7 @@ def add_to(app: typer.Typer) -> None:
 def read(
     context: typer.Context,
     serial: Annotated[str | None, typer.Option(metavar="PORT", help="Read over this serial port.")] = None,
-    baud: Annotated[int, typer.Option(help="Serial speed.")] = 115200,
+    baud: Annotated[int, typer.Option(min=300, max=4_000_000, help="Serial speed.")] = 115200,
     ssh: Annotated[str | None, typer.Option(metavar="[USER@]HOST[:PORT]", help="Read over SSH.")] = None,
     interface: Annotated[str | None, typer.Option(help="Bind SSH to this network interface.")] = None,
     user: Annotated[str | None, typer.Option(help="Who logs in; default: the product's, or root.")] = None,
@@ -136,7 +136,7 @@ def _split_port(target: str) -> tuple[str, int]:
         port = port.removeprefix(":")
     elif target.count(":") == 1:
         host, _, port = target.partition(":")
-    if not host or (port and not port.isdecimal()):
+    if not host or (port and not (port.isascii() and port.isdecimal() and 1 <= int(port[:6]) <= 65535)):
         raise UsageError(f"cannot read the SSH address {target!r}", hint="Write HOST, HOST:PORT or [IPv6]:PORT.")
     return host, int(port or 22)
 

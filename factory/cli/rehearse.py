@@ -38,7 +38,7 @@ def bench(
         list[str] | None, typer.Option(help="A fault that every unit has; may be repeated. `--fault list` lists them.")
     ] = None,
     out: Annotated[Path, typer.Option(help="The folder for units, bench.toml and product.")] = Path("rehearsal"),
-    baud: Annotated[int, typer.Option(help="Speed of the simulated wire.")] = 115200,
+    baud: Annotated[int, typer.Option(min=300, max=4_000_000, help="Speed of the simulated wire.")] = 115200,
 ) -> None:
     """Start simulated units and leave them running until Ctrl-C, for `factory read`, `factory run` and people.
 
@@ -58,7 +58,7 @@ def bench(
         raise UsageError(f"{out} is not empty", hint="Give another folder with --out, or delete this one.")
     out.mkdir(parents=True, exist_ok=True)
     ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a closed window ends the units as well
         signal.signal(number, lambda *_: ended.set())
     with SimulatedBench(out / "units", bench_plans(units, faults), baud=baud) as simulated:
         product, bench_file = write_rehearsal(simulated, out)
@@ -84,6 +84,7 @@ def _explain(simulated: SimulatedBench, product: Path, bench_file: Path) -> None
         *(f"{unit.name}: {_routes(unit)}" for unit in simulated.units),
         f"login root, password in {simulated.password_file}",
         "in another terminal:",
+        f"  factory read --product {product} ROUTE      (what stands after a unit's name above: one of its routes)",
         f"  factory run --product {product} --bench {bench_file} --lot PRACTICE",
         "Ctrl-C here ends it.",
     ]

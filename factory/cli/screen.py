@@ -36,6 +36,8 @@ class Screen:
     def __init__(self, slots: Sequence[str]) -> None:
         self.views = {slot: SlotView() for slot in slots}
         self._footer: Callable[[], str] = str
+        self.notice = ""  # stands in the footer's place; what is written past a drawn screen is drawn over
+        self.drawn = False
 
     def with_footer(self, footer: Callable[[], str]) -> Screen:
         """Show what `footer` returns under the grid at every drawing."""
@@ -68,7 +70,11 @@ class Screen:
         from rich.text import Text
 
         table = Table(
-            expand=True, pad_edge=False, box=SIMPLE_HEAD, caption=self._footer() or None, caption_justify="left"
+            expand=True,
+            pad_edge=False,
+            box=SIMPLE_HEAD,
+            caption=self.notice or self._footer() or None,
+            caption_justify="left",
         )
         for name in ("slot", "", "hardware id", "s", ""):
             table.add_column(name, justify="right" if name == "s" else "left", no_wrap=bool(name))
@@ -92,6 +98,7 @@ def live(screen: Screen, console: Console) -> Iterator[Callable[[Event], None]]:
     if console.is_terminal:
         from rich.live import Live
 
+        screen.drawn = True
         with Live(get_renderable=screen.table, console=console, refresh_per_second=8):
             yield screen.follow
     else:

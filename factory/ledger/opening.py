@@ -39,7 +39,9 @@ def open_ledger(
     if not _is_there(path):
         if not create:
             raise UsageError(
-                f"no ledger at {path}", hint="Name it with --ledger, or run the line first.", code="ledger.missing"
+                f"no ledger at {path}",
+                hint="Name its bench file with --bench, or it with --ledger; the first `factory run` makes it.",
+                code="ledger.missing",
             )
         _create(path)
     store = Store(
