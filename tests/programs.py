@@ -21,6 +21,7 @@ PACKAGES = {
     "tar": "tar",
     "ip": "iproute2",
     "soffice": "libreoffice-calc-nogui",
+    "pdftoppm": "poppler-utils",
 }
 
 

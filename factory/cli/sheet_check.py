@@ -62,7 +62,7 @@ def check(
 
         write_annotated(file, report, annotate)
     if json:
-        session.print_json({**report.as_json(), "file": str(file)})
+        session.print_json(report.as_json())
     else:
         print_report(report, show())
         if annotate is not None:

@@ -55,7 +55,7 @@ def check_file(path: Path, asked: Asked | None = None) -> Report:
         source = open_sheet(path, asked.use, names)
     except Unreadable as refused:
         return _refused(path, asked, refused.trouble, None)
-    run = _Run(path.name, source, asked, profiles)
+    run = _Run(str(path), source, asked, profiles)
     try:
         return run.report()
     except Unreadable as refused:  # the reader broke off in the middle of the rows
@@ -63,11 +63,11 @@ def check_file(path: Path, asked: Asked | None = None) -> Report:
 
 
 def _refused(path: Path, asked: Asked, trouble: Trouble, sheet: str | None) -> Report:
-    findings = Findings(path.name, asked.use or Use.UPLOAD, most=max(asked.most, 1))
+    findings = Findings(str(path), asked.use or Use.UPLOAD, most=max(asked.most, 1))
     findings.sheet = sheet
     findings.add(trouble, Place())
     name = (asked.profile or REMOTEIT_BULK).name
-    return Report(path.name, name, sheet, 0, findings.sorted(), findings.totals, findings.errors)
+    return Report(str(path), name, sheet, 0, findings.sorted(), findings.totals, findings.errors)
 
 
 class _Run:

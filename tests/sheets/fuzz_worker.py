@@ -22,10 +22,36 @@ from tests.sheets.made import archive, csv_text, good, parts_of, xlsx_file
 MOST_SECONDS = 10.0
 MOST_GROWTH = 300 * 1024  # KiB
 SPLICES = (
-    b'"', b",", b"\n", b"\r", b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"=1+1", b"\xe2\x80\x8b", b"<f>1</f>", b'r="XFD1048576"',
-    b'r="A900000"', b't="e"', b't="n"', b't="s"', b"<!DOCTYPE a>", b"&lt;", b"</c>", b"</row>", b'hidden="1"', b"<v>1e999</v>",
-    b"<v>-1</v>", b'r="A0"', b'r=""', b"&#0;", b"\xef\xbc\x91", b"99999999999999999999", b"1E400", b'<mergeCell ref="A1:XFD9"/>',
-)  # fmt: skip
+    b'"',
+    b",",
+    b"\n",
+    b"\r",
+    b"\0",
+    b"\xff\xfe",
+    b"\xef\xbb\xbf",
+    b"=1+1",
+    b"\xe2\x80\x8b",
+    b"<f>1</f>",
+    b'r="XFD1048576"',
+    b'r="A900000"',
+    b't="e"',
+    b't="n"',
+    b't="s"',
+    b"<!DOCTYPE a>",
+    b"&lt;",
+    b"</c>",
+    b"</row>",
+    b'hidden="1"',
+    b"<v>1e999</v>",
+    b"<v>-1</v>",
+    b'r="A0"',
+    b'r=""',
+    b"&#0;",
+    b"\xef\xbc\x91",
+    b"99999999999999999999",
+    b"1E400",
+    b'<mergeCell ref="A1:XFD9"/>',
+)
 
 
 def mutate(content: bytes, chance: random.Random) -> bytes:
@@ -70,10 +96,14 @@ def sound(report: Report) -> None:
 
 
 def main(seconds: float, seed: int, folder: Path) -> int:
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)
     rows = [good(number) for number in range(1, 30)]
-    csv_seeds = [csv_text(rows).encode(), csv_text(rows).replace("\n", "\r\n").encode("utf-8-sig"),
-                 csv_text(rows).replace(",", ";").encode("utf-16"), csv_text([good(1, CATEGORY_A='"a\nb"'), *rows]).encode()]  # fmt: skip
+    csv_seeds = [
+        csv_text(rows).encode(),
+        csv_text(rows).replace("\n", "\r\n").encode("utf-8-sig"),
+        csv_text(rows).replace(",", ";").encode("utf-16"),
+        csv_text([good(1, CATEGORY_A='"a\nb"'), *rows]).encode(),
+    ]
     book_seeds = [
         parts_of(xlsx_file(folder, {}, rows=12)),
         parts_of(xlsx_file(folder, {"C3": "=C2", "D4": ("e", "#N/A"), "B5": 5.5})),
@@ -95,7 +125,7 @@ def main(seconds: float, seed: int, folder: Path) -> int:
             compare_files(path, path)
         except SheetError:
             pass
-        except Exception as error:  # the very thing that must not happen
+        except Exception as error:  # noqa: BLE001 - the very thing that must not happen
             failures += 1
             kept = folder / f"failure-{seed}-{count}{path.suffix}"
             kept.write_bytes(content)

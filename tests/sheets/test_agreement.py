@@ -34,12 +34,60 @@ NARROW = judges(EVERY_FORM, PRODUCT, Use.UPLOAD, "mac")
 hex_like = st.text("0123456789abcdefABCDEFOlIS:-. ", max_size=20)
 number_like = st.text("0123456789.,eE+-", max_size=22)
 words = st.sampled_from(
-    ["", "NA", "n/a", "null", "-", "--", "?", "TBD", "4-Mar", "Mar-26", "1.2E+15", "#N/A", "default.", "MYSECRET", "issue 7",
-     "my.secret", "000000000000", "0-0", "ff:ff:ff:ff:ff:ff", "aaaaaaaaaaaa", "0a0a0a0a0a0a", "0a:0a:0a:0a:0a:0a", "1.4.0",
-     "1.4.0-rc.1", "01.4.0", "Red", "red", " Red", "Red\n", "\uff21", "a\u200b", "\u00a0", "=1", "'=1", "x" * 64, "x" * 65,
-     "352099001761481", "352099001761491", "8901410321111851072", "89014103211118500000", "00037fbadbad", "Missing.one",
-     "1A2B3C4D-0000-4000-8000-00000000ABCD", "a\x1fb", "a,b", 'a"b', "a\\b", "a`b", "\u0660\u0661", "f.f", "F_F"]
-)  # fmt: skip
+    [
+        "",
+        "NA",
+        "n/a",
+        "null",
+        "-",
+        "--",
+        "?",
+        "TBD",
+        "4-Mar",
+        "Mar-26",
+        "1.2E+15",
+        "#N/A",
+        "default.",
+        "MYSECRET",
+        "issue 7",
+        "my.secret",
+        "000000000000",
+        "0-0",
+        "ff:ff:ff:ff:ff:ff",
+        "aaaaaaaaaaaa",
+        "0a0a0a0a0a0a",
+        "0a:0a:0a:0a:0a:0a",
+        "1.4.0",
+        "1.4.0-rc.1",
+        "01.4.0",
+        "Red",
+        "red",
+        " Red",
+        "Red\n",
+        "\uff21",
+        "a\u200b",
+        "\u00a0",
+        "=1",
+        "'=1",
+        "x" * 64,
+        "x" * 65,
+        "352099001761481",
+        "352099001761491",
+        "8901410321111851072",
+        "89014103211118500000",
+        "00037fbadbad",
+        "Missing.one",
+        "1A2B3C4D-0000-4000-8000-00000000ABCD",
+        "a\x1fb",
+        "a,b",
+        'a"b',
+        "a\\b",
+        "a`b",
+        "\u0660\u0661",
+        "f.f",
+        "F_F",
+    ]
+)
 texts = st.one_of(words, hex_like, number_like, st.text(string.printable, max_size=20), st.text(max_size=12))
 
 
@@ -63,10 +111,18 @@ ROWS = [
     (EVERY_FORM, NARROW),
 ]
 GOOD = {
-    "key": "key0123456789", "id": "SN-1", "imei": "352099001761481", "iccid": "8901410321111851072", "name": "Unit 1",
-    "text": "Red", "semver": "1.4.0", "uuid": "1a2b3c4d-0000-4000-8000-00000000abcd", "cloud-id": "abcdN5DiKi34LdV5qsYkEpKp",
-    "mac": "001b77000011", "mac-colon": "00:1b:77:00:00:11",
-}  # fmt: skip
+    "key": "key0123456789",
+    "id": "SN-1",
+    "imei": "352099001761481",
+    "iccid": "8901410321111851072",
+    "name": "Unit 1",
+    "text": "Red",
+    "semver": "1.4.0",
+    "uuid": "1a2b3c4d-0000-4000-8000-00000000abcd",
+    "cloud-id": "abcdN5DiKi34LdV5qsYkEpKp",
+    "mac": "001b77000011",
+    "mac-colon": "00:1b:77:00:00:11",
+}
 
 
 def accepted_alone(judge: ColumnJudge, text: str) -> bool:

@@ -23,7 +23,7 @@ from factory.sheets.table_schema import table_schema
 from factory.sheets.template import write_template
 from factory.sheets.xlsx import write_xlsx
 from tests.programs import require
-from tests.sheets.made import ID, KEY, NAME, A, checked, codes, csv_file, good, said, xlsx_file
+from tests.sheets.made import ID, KEY, A, checked, codes, csv_file, good, said, xlsx_file
 
 inner = st.text(string.ascii_letters + string.digits + "_ -!#$%&'()*./:;<>?[]^{|}~=+@", min_size=1, max_size=30)
 letters = st.text(string.ascii_letters, min_size=1, max_size=1)
@@ -76,7 +76,7 @@ def test_frictionless_flags_the_same_rows(rows: list[list[str]], data: st.DataOb
     path = csv_file(tmp_path, rows)
     ours = {one.row for one in checked(path).findings if one.row and one.row > 1}
     schema = Schema.from_descriptor(dict(table_schema(REMOTEIT_BULK)))
-    report = validate(Resource(path=path.name, basepath=str(tmp_path), schema=schema))
+    report = validate(Resource(path=path.name, basepath=str(tmp_path), schema=schema, encoding="utf-8"))
     theirs = {error.row_number for task in report.tasks for error in task.errors}
     assert ours == theirs, said(checked(path))
 
@@ -85,7 +85,7 @@ def test_frictionless_knows_lists_too(tmp_path: Path) -> None:
     rules = ProductRules(choices={A: ("Red", "Blue")})
     path = csv_file(tmp_path, [good(1, CATEGORY_A="Red"), good(2, CATEGORY_A="Rde"), good(3)])
     schema = Schema.from_descriptor(dict(table_schema(REMOTEIT_BULK, rules)))
-    report = validate(Resource(path=path.name, basepath=str(tmp_path), schema=schema))
+    report = validate(Resource(path=path.name, basepath=str(tmp_path), schema=schema, encoding="utf-8"))
     assert [error.row_number for task in report.tasks for error in task.errors] == [3]
     assert {one.row for one in checked(path, product=rules).findings} == {3}
 
@@ -141,8 +141,11 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     profile = f"-env:UserInstallation=file://{folder}/profile"
     subprocess.run(
         [program, profile, "--headless", "--convert-to", "xlsx", "--outdir", str(out), *files],
-        check=True, capture_output=True, timeout=110, env={**os.environ, "HOME": str(folder)},
-    )  # fmt: skip
+        check=True,
+        capture_output=True,
+        timeout=110,
+        env={**os.environ, "HOME": str(folder)},
+    )
     return {"ours": ours, "saved": out}
 
 
@@ -206,4 +209,3 @@ def test_secrets_are_never_shown(tmp_path: Path) -> None:
     for part in (secret, "topsecret", "top/secret", "1.5E", "key one"):
         assert part not in everything
     assert all(one.value == "" for one in report.findings if one.column == KEY)
-    assert NAME

@@ -18,33 +18,81 @@ from factory.sheets.profiles import REMOTEIT_BULK, XYTE
 from factory.sheets.rules import Use
 from factory.values import Severity
 from tests.sheets.made import (
-    HEADER, ID, KEY, NAME, A, B, archive, checked, codes, csv_file, csv_text, good, parts_of, said, xlsx_file,
-)  # fmt: skip
+    HEADER,
+    ID,
+    KEY,
+    NAME,
+    A,
+    B,
+    archive,
+    checked,
+    codes,
+    csv_file,
+    csv_text,
+    good,
+    parts_of,
+    said,
+    xlsx_file,
+)
 
 # In a CSV the value stands in row 3, after a good row; in a workbook at the address.
 CELLS: list[tuple[str, Mapping[str, str], str]] = [
-    ("1 XLS-NUM in a CSV", {ID: "1.12234E+15"}, "row 3, HARDWARE_ID (B3): 1.12234E+15 is a number; a spreadsheet changed a MAC"),
-    ("2 ID-LEN", {ID: "1122334455"}, 'row 3, HARDWARE_ID (B3): "1122334455" has 10 characters, 12 needed; leading zeros lost?'),
-    ("6 CSV-INJ", {NAME: " =1+1"}, 'row 3, DEVICE_NAME (C3): starts with "=" after 1 space; a spreadsheet would run it'),
+    (
+        "1 XLS-NUM in a CSV",
+        {ID: "1.12234E+15"},
+        "row 3, HARDWARE_ID (B3): 1.12234E+15 is a number; a spreadsheet changed a MAC",
+    ),
+    (
+        "2 ID-LEN",
+        {ID: "1122334455"},
+        'row 3, HARDWARE_ID (B3): "1122334455" has 10 characters, 12 needed; leading zeros lost?',
+    ),
+    (
+        "6 CSV-INJ",
+        {NAME: " =1+1"},
+        'row 3, DEVICE_NAME (C3): starts with "=" after 1 space; a spreadsheet would run it',
+    ),
     ("6 CSV-INJ", {A: "+49 30"}, 'row 3, CATEGORY_A (D3): starts with "+"; a spreadsheet would run it'),
     ("6 CSV-INJ", {A: "@SUM(A1)"}, 'row 3, CATEGORY_A (D3): starts with "@"; a spreadsheet would run it'),
     ("6 CSV-INJ", {A: "\t=x"}, "row 3, CATEGORY_A (D3): starts with tab; a spreadsheet would run it"),
-    ("6 CSV-INJ", {A: "\u00a0-2+3"}, 'row 3, CATEGORY_A (D3): starts with "-" after 1 space; a spreadsheet would run it'),
-    ("7 CHR-WIDE", {ID: "\uff10\uff10\uff11\uff2277000011"},
-     'row 3, HARDWARE_ID (B3): full-width characters at 1-4; ASCII form is "001B77000011"'),
-    ("8 CHR-INVIS", {ID: "00\u200b1b77000011"}, "row 3, HARDWARE_ID (B3): invisible U+200B ZERO WIDTH SPACE at position 3"),
+    (
+        "6 CSV-INJ",
+        {A: "\u00a0-2+3"},
+        'row 3, CATEGORY_A (D3): starts with "-" after 1 space; a spreadsheet would run it',
+    ),
+    (
+        "7 CHR-WIDE",
+        {ID: "\uff10\uff10\uff11\uff2277000011"},
+        'row 3, HARDWARE_ID (B3): full-width characters at 1-4; ASCII form is "001B77000011"',
+    ),
+    (
+        "8 CHR-INVIS",
+        {ID: "00\u200b1b77000011"},
+        "row 3, HARDWARE_ID (B3): invisible U+200B ZERO WIDTH SPACE at position 3",
+    ),
     ("8 CHR-INVIS", {ID: "\ufeff001b77000011"}, "invisible U+FEFF ZERO WIDTH NO-BREAK SPACE at position 1"),
     ("8 CHR-INVIS", {NAME: "Unit\u00ad1"}, "row 3, DEVICE_NAME (C3): invisible U+00AD SOFT HYPHEN at position 5"),
-    ("8 CHR-INVIS", {NAME: "Unit\u202e1"}, "row 3, DEVICE_NAME (C3): invisible U+202E RIGHT-TO-LEFT OVERRIDE at position 5"),
+    (
+        "8 CHR-INVIS",
+        {NAME: "Unit\u202e1"},
+        "row 3, DEVICE_NAME (C3): invisible U+202E RIGHT-TO-LEFT OVERRIDE at position 5",
+    ),
     ("9 CHR-SPACE", {ID: "001b77000011\u00a0"}, "row 3, HARDWARE_ID (B3): no-break space U+00A0 at the end"),
     ("9 CHR-SPACE", {ID: " 001b77000011"}, "row 3, HARDWARE_ID (B3): blank at the start"),
     ("9 CHR-SPACE", {ID: "001b77 000011"}, "row 3, HARDWARE_ID (B3): blank at 7"),
     ("9 CHR-SPACE", {NAME: "Unit 1\u3000"}, "row 3, DEVICE_NAME (C3): full-width blank U+3000 at the end"),
-    ("10 ID-HEX", {ID: "OO1B77000011"},
-     'row 3, HARDWARE_ID (B3): "OO1B77000011" has letter O at 1 and 2; only 0-9 A-F; did you mean 0?'),
+    (
+        "10 ID-HEX",
+        {ID: "OO1B77000011"},
+        'row 3, HARDWARE_ID (B3): "OO1B77000011" has letter O at 1 and 2; only 0-9 A-F; did you mean 0?',
+    ),
     ("10 ID-HEX", {ID: "00lb77000O11"}, "has letter l at 3, letter O at 10; only 0-9 A-F; did you mean 1 and 0?"),
     ("10 ID-HEX", {ID: "001S77000011"}, "has letter S at 4; only 0-9 A-F; did you mean 5?"),
-    ("10 ID-HEX", {ID: "00\u0410B77000011"}, "has U+0410 CYRILLIC CAPITAL LETTER A at 3; only 0-9 A-F; did you mean A?"),
+    (
+        "10 ID-HEX",
+        {ID: "00\u0410B77000011"},
+        "has U+0410 CYRILLIC CAPITAL LETTER A at 3; only 0-9 A-F; did you mean A?",
+    ),
     ("10 ID-HEX", {ID: "00\u221211b7700\u30fc0011"}, "has U+2212 MINUS SIGN at 3"),
     ("11 MAC-FMT", {ID: "00:1B-77:00:00:11"}, 'row 3, HARDWARE_ID (B3): mixed separators "00:1B-77:00:00:11"'),
     ("11 MAC-FMT", {ID: "0:1b:77:0:0:11"}, 'octets of one digit "0:1b:77:0:0:11". Write it as 001b77000011.'),
@@ -64,7 +112,7 @@ CELLS: list[tuple[str, Mapping[str, str], str]] = [
     ("24 VAL-EMPTY", {NAME: ""}, "row 3, DEVICE_NAME (C3): is empty, a value is required"),
     ("24 VAL-LEN", {NAME: "x" * 65}, "row 3, DEVICE_NAME (C3): has 65 characters, limit 64"),
     ("24 VAL-ASCII", {A: "abc\u6f22"}, "row 3, CATEGORY_A (D3): U+6F22 CJK UNIFIED IDEOGRAPH-6F22 at 4; only ASCII"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("case", "values", "expected"), CELLS, ids=[f"{one[0]}-{at}" for at, one in enumerate(CELLS)])
@@ -211,17 +259,27 @@ def test_21_a_lost_field_is_placed(tmp_path: Path) -> None:
 
 
 HEADERS: list[tuple[str, str, str]] = [
-    ("HDR-SPACE", HEADER.replace("REGISTRATION_KEY", " REGISTRATION_KEY"),
-     'header, column A: " REGISTRATION_KEY" has a leading space; differs from the template ("REGISTRATION_KEY")'),
+    (
+        "HDR-SPACE",
+        HEADER.replace("REGISTRATION_KEY", " REGISTRATION_KEY"),
+        'header, column A: " REGISTRATION_KEY" has a leading space; differs from the template ("REGISTRATION_KEY")',
+    ),
     ("HDR-SPACE", HEADER.replace(" HARDWARE_ID", "HARDWARE_ID"), 'column B: "HARDWARE_ID" lacks the leading space'),
     ("HDR-CASE", HEADER.replace("CATEGORY_A", "Category_A"), 'header, column D: "Category_A" differs in case'),
     ("HDR-UNKNOWN", HEADER.replace(" CATEGORY_J", "WOMBAT"), 'header, column M: unknown column "WOMBAT"'),
-    ("HDR-DUP", HEADER.replace(" CATEGORY_D", "CATEGORY_C"), "header, column G: second column CATEGORY_C; the first is F"),
+    (
+        "HDR-DUP",
+        HEADER.replace(" CATEGORY_D", "CATEGORY_C"),
+        "header, column G: second column CATEGORY_C; the first is F",
+    ),
     ("HDR-ABSENT", HEADER.replace(", CATEGORY_J", ""), "header: column CATEGORY_J is missing"),
     ("HDR-MISSING", HEADER.replace(" HARDWARE_ID", "HARDWARE"), "header: column HARDWARE_ID is missing"),
-    ("HDR-ORDER", HEADER.replace("REGISTRATION_KEY, HARDWARE_ID", " HARDWARE_ID,REGISTRATION_KEY"),
-     "header, column A: HARDWARE_ID stands where the template has REGISTRATION_KEY"),
-]  # fmt: skip
+    (
+        "HDR-ORDER",
+        HEADER.replace("REGISTRATION_KEY, HARDWARE_ID", " HARDWARE_ID,REGISTRATION_KEY"),
+        "header, column A: HARDWARE_ID stands where the template has REGISTRATION_KEY",
+    ),
+]
 
 
 @pytest.mark.parametrize(("code", "header", "expected"), HEADERS)
@@ -258,13 +316,19 @@ FILES: list[tuple[str, bytes, str]] = [
     ("FILE-BOM", b"\xef\xbb\xbf" + csv_text([good(1)]).encode(), "byte order mark"),
     ("FILE-UTF16", csv_text([good(1)]).encode("utf-16"), "UTF-16 text; the portal takes plain ASCII"),
     ("FILE-UTF16", csv_text([good(1)]).encode("utf-16-be"), "UTF-16 text"),
-    ("FILE-SJIS", csv_text([good(1), good(2, CATEGORY_A="\u6771\u4eac\u5de5\u5834")]).encode("cp932"),
-     "Shift_JIS text, first at line 3"),
+    (
+        "FILE-SJIS",
+        csv_text([good(1), good(2, CATEGORY_A="\u6771\u4eac\u5de5\u5834")]).encode("cp932"),
+        "Shift_JIS text, first at line 3",
+    ),
     ("FILE-ENC", csv_text([good(1, CATEGORY_A="M\u00fcnchen")]).encode("cp1252"), "byte 0xFC at line 2 is not UTF-8"),
     ("FILE-NUL", csv_text([good(1)]).encode() + b"\n\0\0", "2 NUL byte(s), first at line 3"),
     ("FILE-CR", csv_text([good(1), good(2)]).replace("\n", "\r").encode(), "carriage return alone at line 1"),
-    ("FILE-CR", csv_text([good(1), good(2)]).encode() + b"\n" + ",".join(good(3)).encode() + b"\r",
-     "carriage return alone at line 4"),
+    (
+        "FILE-CR",
+        csv_text([good(1), good(2)]).encode() + b"\n" + ",".join(good(3)).encode() + b"\r",
+        "carriage return alone at line 4",
+    ),
     ("FILE-EOL", HEADER.encode() + b"\r\n" + ",".join(good(1)).encode() + b"\n", "mixed line ends: 1 CR LF and 1 LF"),
     ("FILE-DELIM", csv_text([good(1)]).replace(",", ";").encode(), "fields are separated by semicolons"),
     ("FILE-DELIM", csv_text([good(1)]).replace(",", "\t").encode(), "fields are separated by tabs"),
@@ -272,7 +336,7 @@ FILES: list[tuple[str, bytes, str]] = [
     ("FILE-TYPE", b"%PDF-1.7 ...", "this is a PDF document, not a sheet"),
     ("FILE-TYPE", b"<html><table><tr><td>1</td></tr></table>", "this is a web page, not a sheet"),
     ("FILE-TYPE", b'[{"mac": "001b77000011"}]', "this is a JSON document, not a sheet"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("code", "content", "expected"), FILES)
@@ -385,19 +449,32 @@ def test_30_archives_that_are_not_opened(tmp_path: Path) -> None:
     bombs: dict[str, bytes] = {
         "declares": archive({**good_parts, "xl/media/zeros.xml": b" " * 200_000_000}),
         "DTD in xl/worksheets/sheet1.xml": archive(
-            {**good_parts, sheet: b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "b">]>' + good_parts[sheet].split(b"?>", 1)[-1]}
+            {
+                **good_parts,
+                sheet: b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "b">]>' + good_parts[sheet].split(b"?>", 1)[-1],
+            }
         ),
         "DTD in xl/sharedStrings.xml": archive({**good_parts, "xl/sharedStrings.xml": b"<!DOCTYPE x><sst/>"}),
         "it has 2": archive({**good_parts, **{f"xl/x{number}.bin": b"" for number in range(2001)}}),
         "cells spread over": archive(
-            {**good_parts, sheet: good_parts[sheet].replace(
-                b"</sheetData>", b'<row r="1048576"><c r="XFD1048576" t="inlineStr"><is><t>x</t></is></c></row></sheetData>')}
+            {
+                **good_parts,
+                sheet: good_parts[sheet].replace(
+                    b"</sheetData>",
+                    b'<row r="1048576"><c r="XFD1048576" t="inlineStr"><is><t>x</t></is></c></row></sheetData>',
+                ),
+            }
         ),
         "cells spread": archive(
-            {**good_parts, sheet: good_parts[sheet].replace(
-                b"</sheetData>", b"<row r = '900002'><c r = 'ZZ900002' t='inlineStr'><is><t>x</t></is></c></row></sheetData>")}
+            {
+                **good_parts,
+                sheet: good_parts[sheet].replace(
+                    b"</sheetData>",
+                    b"<row r = '900002'><c r = 'ZZ900002' t='inlineStr'><is><t>x</t></is></c></row></sheetData>",
+                ),
+            }
         ),
-    }  # fmt: skip
+    }
     for why, content in bombs.items():
         path = tmp_path / "bomb.xlsx"
         path.write_bytes(content)
@@ -419,20 +496,45 @@ def test_30_sizes_that_lie(tmp_path: Path) -> None:
 
 WORKBOOKS: list[tuple[str, Any, str]] = [
     ("XLS-OLD", lambda parts: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "an old binary workbook (.xls)"),
-    ("XLS-PASSWORD", lambda parts: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "EncryptedPackage".encode("utf-16-le"),
-     "protected by a password"),
-    ("XLS-ODS", lambda parts: archive({"mimetype": b"application/vnd.oasis.opendocument.spreadsheet",
-                                       "content.xml": b"<x/>"}, compress=zipfile.ZIP_STORED), "an OpenDocument sheet"),
-    ("XLS-BINARY", lambda parts: archive({"[Content_Types].xml": b"<x/>", "xl/workbook.bin": b""}), "a binary workbook"),
+    (
+        "XLS-PASSWORD",
+        lambda parts: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "EncryptedPackage".encode("utf-16-le"),
+        "protected by a password",
+    ),
+    (
+        "XLS-ODS",
+        lambda parts: archive(
+            {"mimetype": b"application/vnd.oasis.opendocument.spreadsheet", "content.xml": b"<x/>"},
+            compress=zipfile.ZIP_STORED,
+        ),
+        "an OpenDocument sheet",
+    ),
+    (
+        "XLS-BINARY",
+        lambda parts: archive({"[Content_Types].xml": b"<x/>", "xl/workbook.bin": b""}),
+        "a binary workbook",
+    ),
     ("XLS-BROKEN", lambda parts: archive(parts)[:-200], "a damaged or cut-off workbook"),
-    ("XLS-BROKEN", lambda parts: archive({**parts, "xl/workbook.xml": b"<workbook"}), "its list of sheets cannot be read"),
-    ("XLS-BROKEN", lambda parts: archive({**parts, "xl/worksheets/sheet1.xml": b"<worksheet><sheetData><row"}), "damaged"),
+    (
+        "XLS-BROKEN",
+        lambda parts: archive({**parts, "xl/workbook.xml": b"<workbook"}),
+        "its list of sheets cannot be read",
+    ),
+    (
+        "XLS-BROKEN",
+        lambda parts: archive({**parts, "xl/worksheets/sheet1.xml": b"<worksheet><sheetData><row"}),
+        "damaged",
+    ),
     ("XLS-MACRO", lambda parts: archive({**parts, "xl/vbaProject.bin": b"x"}), "holds macros"),
-    ("XLS-LINK", lambda parts: archive({**parts, "xl/externalLinks/externalLink1.xml": b"<x/>"}), "links to other files"),
+    (
+        "XLS-LINK",
+        lambda parts: archive({**parts, "xl/externalLinks/externalLink1.xml": b"<x/>"}),
+        "links to other files",
+    ),
     ("FILE-TYPE", lambda parts: archive({"readme.txt": b"hello"}), "an archive without a workbook in it"),
     ("FILE-TYPE", lambda parts: archive({"Index/Document.iwa": b"hello"}), "a Numbers document"),
     ("FILE-NAME", lambda parts: csv_text([good(1)]).encode(), "is named .xlsx and holds CSV text"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("code", "make", "expected"), WORKBOOKS)
@@ -451,8 +553,11 @@ def test_a_workbook_named_csv_is_read_as_what_it_is(tmp_path: Path) -> None:
 
 
 def test_xyte_rows_need_a_mac_or_a_cloud_id(tmp_path: Path) -> None:
-    path = csv_file(tmp_path, [["A-1", "", "", "", "", "1.4.0", ""], ["A-2", "00:1b:77:00:00:01", "", "", "", "1.4", ""]],
-                    XYTE.header)  # fmt: skip
+    path = csv_file(
+        tmp_path,
+        [["A-1", "", "", "", "", "1.4.0", ""], ["A-2", "00:1b:77:00:00:01", "", "", "", "1.4", ""]],
+        XYTE.header,
+    )
     lines = said(checked(path, profile=None))
     assert lines[0].startswith("row 2, mac (B2): is empty, a value is required; the row needs mac or cloud_id")
     assert lines[1].startswith('row 3, firmware_version (F3): "1.4" is not a version such as 1.4.0 (SemVer)')

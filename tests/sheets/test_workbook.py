@@ -49,7 +49,7 @@ def test_every_cell_is_formatted_as_text_also_a_blank_one(tmp_path: Path) -> Non
     assert {cell.number_format for cells in sheet.iter_rows() for cell in cells if cell.value} == {"@"}
     widths = sheet.column_dimensions  # the format of a blank cell is that of its column
     assert {widths[letter].number_format for letter in widths} == {"@"}
-    assert {place for one in widths.values() for place in range(one.min, one.max + 1)} == set(range(1, 14))
+    assert {place for one in widths.values() for place in range(one.min or 0, (one.max or 0) + 1)} == set(range(1, 14))
     assert sheet.max_column == 13 and sheet.max_row == 2
 
 

@@ -20,7 +20,8 @@ MOST_RATIO = 150
 _RATIO_FROM = 8 * 1024 * 1024
 _CHUNK = 1024 * 1024
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_DTD = (b"<!DOCTYPE", b"<!ENTITY", "<!DOCTYPE".encode("utf-16-le"), "<!DOCTYPE".encode("utf-16-be"))
+_DTD = "<!DOCTYPE"
+_UTF16 = {b"\xff\xfe": "utf-16-le", b"<\0": "utf-16-le", b"\xfe\xff": "utf-16-be", b"\0<": "utf-16-be"}
 _LOCAL = struct.Struct("<4s22xHH")
 
 
@@ -105,12 +106,12 @@ def _judge_content(archive: Archive) -> None:
 
 def watched(archive: Archive, name: str) -> Iterator[bytes]:
     """The pieces of an XML part, refused at the first DTD. Raises Unreadable."""
-    tail = b""
+    tail, mark = b"", b""
     for piece in archive.parts(name):
-        seen = tail + piece
-        if any(mark in seen for mark in _DTD):
+        mark = mark or _DTD.encode(_UTF16.get(piece[:2], "ascii"))
+        if mark in piece or mark in tail + piece[: len(mark)]:
             raise _bomb(f"DTD in {name}")
-        tail = seen[-32:]
+        tail = piece[-len(mark) :]
         yield piece
 
 

@@ -15,11 +15,11 @@ from factory.sheets.finding import Trouble
 from factory.sheets.reading.archive import Archive, watched
 from factory.sheets.reading.source import Mark, Unreadable
 
-# Formulas, error cells, hidden rows and columns, merged cells, filters; and any way of writing attributes that the
-# patterns below do not expect.
-_TELLTALES = (
-    b"<f", b":f", b'"e"', b'hidden="1', b'hidden="t', b"mergeCell", b"filterColumn", b"='", b'= "', b' ="',
-)  # fmt: skip
+# Formulas, error cells, hidden rows and columns; each is a pass over the bytes, so there are no more than needed.
+_TELLTALES = (b"<f", b":f", b'"e"', b"'e'")
+_HIDDEN = re.compile(rb"hidden\s*=\s*[\"'](?:1|t)")
+_AFTER = (b"mergeCell", b"filterColumn")  # these stand below the rows
+_ROW_START = b'<row r="'
 _ROW = re.compile(rb'<row r="([0-9]{1,7})"')
 _WIDE = re.compile(rb' r="([A-Z]{2,3})[0-9]')
 _FAR = [re.compile(rb' r="[A-Z]{1,3}[0-9]{%d}' % (most + 1)) for most in range(8)]
@@ -72,7 +72,7 @@ def _glance(archive: Archive, name: str, scan: Scan) -> bool:
     How far the cells reach is then known to the power of ten: the rows are numbered by their own elements, and no
     cell's reference may have more digits than the last of them.
     """
-    tail, usual, table, rows, columns = b"", True, False, {b"1"}, {b"A"}
+    tail, usual, table, ended, columns = b"", True, False, False, {b"A"}
     digits = 1
     for piece in watched(archive, name):
         seen = tail + piece
@@ -80,12 +80,15 @@ def _glance(archive: Archive, name: str, scan: Scan) -> bool:
         tail, seen = seen[cut:], seen[:cut]
         table = table or b"<sheetData" in seen
         counted = seen.count(b"<c ") + seen.count(b"<c>")
-        rows.update(_ROW.findall(seen)[-1:])
-        digits = max(digits, *map(len, rows))
+        last = _ROW.match(seen, seen.rfind(_ROW_START)) if _ROW_START in seen else None
+        digits = max(digits, len(last[1])) if last else digits
+        ended = ended or b"</sheetData" in seen
         usual = (
             usual
             and counted == seen.count(b'<c r="')
             and not any(mark in seen for mark in _TELLTALES)
+            and _HIDDEN.search(seen) is None
+            and not (ended and any(mark in seen for mark in _AFTER))
             and _FAR[digits].search(seen) is None
             and _ODD.search(seen) is None
         )
