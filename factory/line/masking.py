@@ -18,8 +18,8 @@ MASK = Redactor.MASK
 
 # Fewer letters of base64 than this occur by chance everywhere; a secret of four bytes already yields them.
 _SHORTEST = 4
-# What a terminal puts into an echo that it breaks at its right margin.
-_GAP = rb"(?:[ ]?[\r\n]{1,3})?"
+# What a terminal puts into an echo that it breaks at its right margin, and how a message shows that.
+_GAP = rb"(?:[ ]?[\r\n]{1,3}| \| )?"
 
 
 def spellings(secret: str) -> frozenset[bytes]:
@@ -27,6 +27,8 @@ def spellings(secret: str) -> frozenset[bytes]:
     raw = secret.encode("utf-8", "surrogateescape")
     forms = {
         raw,
+        # As messages show what came from a unit.
+        raw.decode("ascii", "backslashreplace").encode("ascii"),
         json.dumps(secret)[1:-1].encode("ascii"),
         raw.hex().encode("ascii"),
         raw.hex().upper().encode("ascii"),

@@ -95,8 +95,9 @@ class Bootstrap:
 
     def bad(self, why: str) -> UnitError:
         """The error for a line on which not even this works."""
+        last = excerpt(self._console.without_secrets(bytes(self._console.pending)))
         return UnitError(
-            f"{self._console.route}: {why}; last seen: {excerpt(bytes(self._console.pending))}",
+            f"{self._console.route}: {why}; last seen: {last}",
             hint="Check the cable, GND and the baud rate; a lower rate may help.",
             code="unit.damaged",
         )

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from factory.secrets import Redactor
 from factory.units.deadline import Deadline
 from factory.units.ports import open_port
 from factory.units.protocol import NullTranscript, Transcript, UnitGone
@@ -38,6 +39,7 @@ class Console:
         self.total = 0
         self.heard = time.monotonic()
         self.raw_transcript = True
+        self._typed = Redactor()
 
     @classmethod
     def open(cls, section: SerialSection, transcript: Transcript | None = None) -> Console:
@@ -48,6 +50,15 @@ class Console:
     def route(self) -> str:
         """`serial:` and the port as the bench file names it."""
         return f"serial:{self._name}"
+
+    def conceal(self, secret: str) -> None:
+        """Keep a secret that is about to be typed out of every message: a console may echo it."""
+        self._typed.add(secret)
+
+    def without_secrets(self, data: bytes) -> bytes:
+        """`data` as it may stand in a message: what `conceal` was told is masked."""
+        whole = Redactor(self._typed.secrets)
+        return whole.feed(data) + whole.flush()
 
     def receive(self, seconds: float, *, cancel: Deadline | None = None) -> bytes:
         """Wait at most `seconds` for bytes; return what came and keep it in `pending` too. Raises UnitGone."""

@@ -169,7 +169,7 @@ class StateFinder:
             if state in _USABLE and (self.quiet >= self._patience(state) or deadline.expired):
                 return state
             if deadline.expired:
-                raise self._at_the_end(state).error(self.console.route, self.seen)
+                raise self._at_the_end(state).error(self.console.route, self.console.without_secrets(self.seen))
             self._maybe_enter(state, deadline)
 
     def settled(self, deadline: Deadline, settle: float = SETTLE) -> ConsoleState:

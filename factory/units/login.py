@@ -97,7 +97,7 @@ class ConsoleLogin:
         elif state in (ConsoleState.ACTIVATE, ConsoleState.HALF_TYPED, ConsoleState.LEFT_OPEN, ConsoleState.SHELL):
             self.console.write(ENTER, deadline)
         else:
-            raise state.error(self.console.route, finder.seen)
+            raise state.error(self.console.route, self.console.without_secrets(finder.seen))
 
     def _answer_password(self, deadline: Deadline) -> None:
         if not self.by_us:
@@ -115,19 +115,21 @@ class ConsoleLogin:
         self.tried = True
         password = self.login.password.reveal()
         self.transcript.secret(password)
+        self.console.conceal(password)
         self.console.write(password.encode() + b"\r", deadline, shown="<password>")
 
     def _lost(self, state: ConsoleState, seen: bytes) -> UnitError:
         """The error for a login that led nowhere. A password that got no verdict may have counted as a wrong one, so
         whoever does the whole again must not send it a second time.
         """
-        error = state.error(self.console.route, seen)
+        error = state.error(self.console.route, self.console.without_secrets(seen))
         error.retry = not self.tried
         return error
 
     def _refused(self, seen: bytes) -> UnitError:
+        last = excerpt(self.console.without_secrets(seen))
         return UnitError(
-            f"{self.console.route}: {ConsoleState.INCORRECT.meaning} for {self.login.user}; last seen: {excerpt(seen)}",
+            f"{self.console.route}: {ConsoleState.INCORRECT.meaning} for {self.login.user}; last seen: {last}",
             hint=f"{ConsoleState.INCORRECT.hint} It was tried once and is not tried again.",
             code="unit.login-incorrect",
             retry=False,

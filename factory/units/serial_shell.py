@@ -188,7 +188,7 @@ class SerialShell:
         """The error for a wire on which nothing arrives whole."""
         return UnitError(
             f"{self.console.route}: {what} stayed damaged after {_TRIES} tries; "
-            f"last noise: {excerpt(bytes(self.frames.noise))}",
+            f"last noise: {excerpt(self.console.without_secrets(bytes(self.frames.noise)))}",
             hint="Check the cable, GND and the baud rate; a lower rate may help.",
             code="unit.damaged",
         )
@@ -248,8 +248,9 @@ class SerialShell:
         """Raise UnitGone where the line shows that the session is over: the unit rebooted or logged us out."""
         seen = bytes(self.frames.noise) + bytes(self.console.pending)
         if classify(seen) in _GONE:
+            last = excerpt(masked(self.console.without_secrets(seen)))
             raise UnitGone(
-                f"{self.console.route}: the session ended; last seen: {excerpt(masked(seen))}",
+                f"{self.console.route}: the session ended; last seen: {last}",
                 hint="The unit rebooted or logged us out in the middle of the work.",
             )
 

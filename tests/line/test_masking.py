@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factory.line.masking import MASK, Masks, spellings
+from factory.units.terminal import excerpt
 
 SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=6, max_size=40)
 
@@ -58,6 +59,16 @@ def test_json_and_hex_spellings_are_masked() -> None:
     masks = Masks([secret])
     assert MASK.decode() in masks.text(json.dumps({"p": secret}))
     assert masks.data(secret.encode().hex().encode()) == MASK
+
+
+def test_what_a_message_shows_of_a_unit_is_masked() -> None:
+    """Messages escape what is not ASCII and write line ends as bars."""
+    secret = "p\u00e4ss'w\"$(x)"
+    masks = Masks([secret])
+    shown = excerpt(f"Password: {secret}\r\nLogin incorrect\r\n".encode())
+    assert masks.text(shown) == '"Password: [secret] | Login incorrect"'
+    broken = excerpt(secret[:4].encode() + b"\r\n" + secret[4:].encode())
+    assert masks.text(broken) == '"[secret]"'
 
 
 def test_overlapping_secrets_leave_no_tail() -> None:

@@ -53,6 +53,29 @@ def test_a_console_that_gives_no_verdict(oracle: Oracle, says: str) -> None:
     assert not may_pass(raised.value)
 
 
+def test_a_console_that_echoes_the_password_brings_it_into_no_message(oracle: Oracle) -> None:
+    script = """
+    a=
+    while [ -z "$a" ]; do printf 'unit login: '; read -r a; done
+    printf 'Password: '
+    read -r b
+    printf 'no user %s\\nLogin incorrect\\nunit login: ' "$b"
+    cat"""
+    wire = oracle.wire(["/bin/sh", "-c", script])
+    with pytest.raises(UnitError) as raised:
+        open_serial(
+            SerialSection(port=wire.port),
+            Login("root", Secret("p\u00e4 ss'w")),
+            timeouts=SHORT,
+            transcript=Kept(),
+            deadline=Deadline(10),
+            enter_after=0.4,
+        )
+    assert raised.value.code == "unit.login-incorrect"
+    assert "[secret]" in raised.value.message
+    assert "ss'w" not in raised.value.message
+
+
 class Slow(paramiko.ServerInterface):
     def __init__(self) -> None:
         self.tries = 0
