@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from factory.units.deadline import Deadline
+from factory.units.terminal import excerpt
 
 OUTPUT_LIMIT = 16 * 1024
 _TICK = 0.05
@@ -35,7 +36,9 @@ class Ran:
 
     def said(self) -> str:
         """What happened, in one line: the trouble or the status, and the last of the output."""
-        last = self.output[-300:].decode("ascii", "backslashreplace").strip()
+        # One line, and nothing that a terminal would obey: this goes to the operator's screen and into the ledger.
+        last = " ".join(excerpt(self.output, 300).strip('"').split())
+        last = "" if not self.output.strip() else last
         what = self.trouble or f"ended with status {self.status}"
         return f"{what}: {last}" if last else what
 

@@ -109,3 +109,9 @@ def test_power_that_fails_or_hangs_is_an_error_with_what_was_said(tmp_path: Path
     cancelled.cancel.set()
     with pytest.raises(Cancelled):
         power.off(deadline=cancelled)
+
+
+def test_what_a_program_says_is_one_line_without_terminal_codes() -> None:
+    said = Ran(1, b"\x1b[2J\x1b]0;owned\x07first\nsecond\x00\n").said()
+    assert said == "ended with status 1: first | second"
+    assert Ran(1, b" \n").said() == "ended with status 1"
