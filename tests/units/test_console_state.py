@@ -112,9 +112,9 @@ def test_a_boot_log_that_never_ends(started: list[Script], tmp_path: Path) -> No
 
 
 def test_nothing_is_sent_into_a_countdown(started: list[Script], tmp_path: Path) -> None:
-    started.append(Script(tmp_path, "printf 'Hit any key to stop autoboot:  9 '"))
+    started.append(Script(tmp_path, "sleep 0.3; printf 'Hit any key to stop autoboot:  9 '"))
     with pytest.raises(UnitError) as raised:
-        StateFinder(started[0].console, enter_after=0.2).find(Deadline(1))
+        StateFinder(started[0].console, enter_after=0.5).find(Deadline(1.5))
     assert raised.value.code == "unit.console.autoboot"
     assert started[0].wire.sent == b""
 
@@ -129,7 +129,7 @@ def test_listening_can_be_called_off(started: list[Script], tmp_path: Path) -> N
 
 def test_garbage_is_named(started: list[Script], tmp_path: Path) -> None:
     (tmp_path / "noise").write_bytes(os.urandom(64).replace(b"\n", b"\xff"))
-    started.append(Script(tmp_path, "cat noise"))
+    started.append(Script(tmp_path, "sleep 0.3; cat noise"))
     with pytest.raises(UnitError) as raised:
-        StateFinder(started[0].console, enter_after=0.3).find(Deadline(1.2))
+        StateFinder(started[0].console, enter_after=0.5).find(Deadline(1.5))
     assert raised.value.code == "unit.console.garbage"
