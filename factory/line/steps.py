@@ -5,6 +5,7 @@ after it.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from factory.line.operator import Key, SlotKeys
 from factory.line.setup import Setup
 from factory.line.transcript import AttemptTranscript
 from factory.units.deadline import Cancelled, Deadline
-from factory.values import AttemptState, Facts, Identity, Proof, Receipt, Work
+from factory.values import AttemptState, Facts, Identity, Mac, Proof, Receipt, Work
 
 # Putting a unit back must not be called off with the attempt: it gets this long of its own.
 RESTORE_SECONDS = 30.0
@@ -75,6 +76,9 @@ class Steps:
     def restore_pending(self, facts: Facts) -> bool:
         """Give back what an earlier attempt owes to this unit; True when there was something to give back."""
         owed = self._ledger.pending_restores(facts)
+        if owed:
+            # What is put back is a script that lies on the unit: not run on one that only shows the right addresses.
+            self._look_at_host_key(facts.interfaces.values())
         for one in owed:
             self._begin("restore")
             pending = RestorePending.from_json(one.data)
@@ -100,18 +104,16 @@ class Steps:
         work = self._ledger.assign(facts, setup.lot, required=setup.product.order.required)
         identified = setup.identifier.identify(facts, work)
         identity = identified.identity
-        tools.masks.add(identity.registration_key.text)
+        for secret in identity.hidden:
+            tools.masks.add(secret.reveal())
         self._progress.identity = identity
         self._progress.warnings += [tools.masks.text(str(finding)) for finding in identified.warnings]
         self._begin("admit")
         record = self._lease(identity, facts, work)
         self._progress.record = record
         tools.transcript.note(f"attempt {record.id}: {identity.hardware_id.text} {record.note}".rstrip())
-        host_key = getattr(tools.contact.unit, "host_key", None)
-        if host_key is not None:
-            tools.host_keys.attempt = record.id
-            macs = tuple(mac.colons for mac in identity.macs.values())
-            tools.host_keys.seen_on_unit(tools.slot.name, host_key, macs)
+        tools.host_keys.attempt = record.id
+        self._look_at_host_key(identity.macs.values())
 
     def flash(self, facts: Facts) -> Receipt:
         """Build the image, look whether the unit is fit for it, write it and read it back."""
@@ -209,8 +211,15 @@ class Steps:
             self._ledger.leave_restore(progress.record.id, owed.as_json())
             raise
 
+    def _look_at_host_key(self, macs: Iterable[Mac]) -> None:
+        host_key = getattr(self._tools.contact.unit, "host_key", None)
+        if host_key is not None:
+            addresses = tuple(mac.colons for mac in macs)
+            self._tools.host_keys.seen_on_unit(self._tools.slot.name, host_key, addresses)
+
     def _lease(self, identity: Identity, facts: Facts, work: Work) -> AttemptRecord:
         setup = self._tools.setup
+        assert identity.registration_key is not None  # open_line takes no product whose units have none
         fingerprint = setup.keys.fingerprint(identity.registration_key)
 
         def ask_ledger(same_unit: bool | None) -> AttemptRecord:
