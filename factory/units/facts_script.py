@@ -44,6 +44,10 @@ class Part:
         return self.status == MISSING
 
 
+def _reader(name: str) -> str:
+    return "O" if name.startswith(("serial.", "model.")) else "F"
+
+
 def build(section: UnitSection, tools: Tools, boundary: str) -> str:
     """The shell text that prints every part. Paths of a simulated unit start at its working directory."""
     root = "" if section.simulated else "/"
@@ -54,6 +58,8 @@ def build(section: UnitSection, tools: Tools, boundary: str) -> str:
         f'E() {{ "$@"; printf "%s=%s" {edge} "$?"; }}',
         f'P() {{ printf "%s %s\\n" {edge} "$1"; shift; E "$@" | {{ {cut}; echo; }}; }}',
         f'F() {{ if [ -e "$1" ] || [ -L "$1" ]; then cat "$1"; else return {MISSING}; fi; }}',
+        # A board's serial or model that this user may not read (DMI's is root's) is as good as none.
+        f'O() {{ if [ -r "$1" ]; then cat "$1"; else return {MISSING}; fi; }}',
         f'I() {{ [ -e "$1" ] || return {MISSING}; {_CPUINFO}; }}',
         'C() { sh -c "$1" </dev/null; }',
         'R() { [ -r "$1" ] && [ -x "$1" ]; }',
@@ -64,7 +70,7 @@ def build(section: UnitSection, tools: Tools, boundary: str) -> str:
         'P "if.address.$n" F "$i/address"; P "if.type.$n" F "$i/type"; done',
         "else P if.br ip -br link; P if.ip ip link; P if.config ifconfig -a; fi",
     ]
-    lines += [f"P {name} F {shlex.quote(root + path[1:])}" for name, path in FILES.items()]
+    lines += [f"P {name} {_reader(name)} {shlex.quote(root + path[1:])}" for name, path in FILES.items()]
     lines.append(f"P cpuinfo I {shlex.quote(root + 'proc/cpuinfo')}")
     lines.append("P uname uname -r")
     lines += [f"P {shlex.quote('fact.' + name)} C {shlex.quote(text)}" for name, text in section.facts.items()]

@@ -24,7 +24,8 @@ class Facts:
 
     `interfaces` are the unit's Ethernet-like interfaces without loopback, in the unit's order of names; a MAC in
     it is well formed but may still be a placeholder. `values` are the answers to the product's fact commands.
-    `serial`, `model` and `boot_id` are None only when the unit has no such file; a read that failed raises.
+    `serial`, `model` and `boot_id` are None only when the unit has no such file, or keeps the first two from whoever
+    is logged in; a read that failed raises.
     """
 
     interfaces: Mapping[str, Mac]

@@ -291,3 +291,11 @@ def test_parts_are_cut_at_the_boundary_only(contents: dict[str, bytes]) -> None:
     assert {name: part.content for name, part in parts.items()} == contents
     with pytest.raises(UnitError):
         parse(answer[:-8], mark, "local")
+
+
+def test_a_serial_that_the_user_may_not_read_is_none_and_no_error(tmp_path: Path) -> None:
+    unit = build(tmp_path, {"proc/device-tree/serial-number": None, "proc/device-tree/model": None})
+    kept = tmp_path / "root" / "sys/class/dmi/id/board_serial"
+    kept.parent.mkdir(parents=True)
+    kept.symlink_to("nowhere")  # what nobody can read, not even root
+    assert facts_of(unit).serial is None
