@@ -14,6 +14,7 @@ from factory.values import Severity
 
 _SHOWN = 80
 _LONGEST_FIELD = 200
+_TELLING = ("shown", "plain", "ledger", "ascii", "folded")  # fields of messages that hold the value itself
 SCHEMA_FIELDS = (
     "file", "sheet", "row", "line", "column", "cell", "code", "severity", "value", "message", "hint", "other_row",
 )  # fmt: skip
@@ -70,7 +71,8 @@ class SheetFinding:
         return {name: getattr(self, name) for name in SCHEMA_FIELDS}
 
     def __str__(self) -> str:
-        hint = f". {self.hint}" if self.hint else ""
+        end = " " if self.message.endswith("?") else ". "
+        hint = f"{end}{self.hint}" if self.hint else ""
         return f"{self.file}: {self.place}: {self.message}{hint} [{self.code}]"
 
 
@@ -135,6 +137,8 @@ class Findings:
             cell = f"{letter(place.at)}{place.row if place.row is not None else 1}"
         value, marks = ("", ()) if place.secret else escaped(text, trouble.spots)
         fields = {name: safe(given) for name, given in trouble.fields.items()}
+        if place.secret:
+            fields.update({name: "***" for name in _TELLING if fields.get(name)})
         return SheetFinding(
             file=self.file, sheet=self.sheet, row=place.row, line=place.line, column=place.column, cell=cell,
             code=rule.code, severity=rule.severity_in(self.use), value=value,

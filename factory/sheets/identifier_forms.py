@@ -128,18 +128,18 @@ ICCID = _digits_form("iccid", "an ICCID of 18 to 22 digits", "[0-9]{18,22}", "18
 
 def _spread(word: str) -> str:
     """A word with the separators of ids between its letters, as `factory.values.sentinel` folds them away."""
-    return "".join(f"{one}[._-]*" for one in word)
+    return "".join(f"{one}[._-]*+" for one in word)
 
 
-_SENTINELS = "(?i:[._-]*(?:{}))".format(
+_SENTINELS = "(?i:[._-]*+(?:{}))".format(
     "|".join(
         (
             _spread("default") + "(?![0-9A-Za-z])",
             _spread("issue"),
             _spread("missing"),
             _spread("mysecret") + "(?![0-9A-Za-z])",
-            "0(?:[._-]*0)+[._-]*(?![0-9A-Za-z])",
-            "f(?:[._-]*f)+[._-]*(?![0-9A-Za-z])",
+            "0(?:[._-]*+0)++[._-]*+(?![0-9A-Za-z])",
+            "f(?:[._-]*+f)++[._-]*+(?![0-9A-Za-z])",
             *(_spread(known) + "(?![0-9A-Za-z])" for known in sorted(FIELD_DEFAULTS)),
         )
     )
@@ -176,7 +176,14 @@ def _same(text: str) -> str | None:
 
 
 _ID_SHAPE = bounded("[A-Za-z0-9._]", "[A-Za-z0-9._-]")
-_ID_REFUSALS = (Refusal("ID-SENTINEL", _SENTINELS, _sentinel_field),)
+_NUMBER = Refusal(
+    "XLS-NUM",
+    r"[0-9]+\.(?:[0-9]+[eE][0-9]+|0+)",
+    lambda value: {"shown": value, "cell": "", "why": "a spreadsheet changed the text"},
+    whole=True,
+    starts="0-9",
+)
+_ID_REFUSALS = (Refusal("ID-SENTINEL", _SENTINELS, _sentinel_field), _NUMBER)
 ID = Form(
     "id", "an id of letters, digits, '.', '_' and '-'", _ID_SHAPE, _explain_id, _folded, _ID_REFUSALS, identifier=True
 )

@@ -76,6 +76,6 @@ def test_20_columns_swapped_against_the_readback(tmp_path: Path) -> None:
     ledger = Remembered({unit.interfaces["wlan0"]: unit})
     lines = said(judged(csv_file(tmp_path, [row]), ledger, History.PASSED))
     assert lines == [
-        "row 2, HARDWARE_ID (B2): value of wlan0 here and of eth0 in REGISTRATION_KEY; swapped with REGISTRATION_KEY?. "
+        "row 2, HARDWARE_ID (B2): value of wlan0 here and of eth0 in REGISTRATION_KEY; swapped with REGISTRATION_KEY? "
         "Compare the columns with the header. [COL-SWAP]"
     ]

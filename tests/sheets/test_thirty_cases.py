@@ -254,8 +254,8 @@ def test_21_a_lost_field_is_placed(tmp_path: Path) -> None:
     del shifted[1]
     lines = said(checked(csv_file(tmp_path, [good(1), shifted, good(3)])))
     assert lines == [
-        "row 3: 12 fields, header has 13; fields from column B shifted?. Compare it with its neighbours. [ROW-WIDTH]"
-    ] or lines[0].startswith("row 3: 12 fields, header has 13; fields from column B shifted?")
+        "row 3: 12 fields, header has 13; fields from column B shifted? Compare it with its neighbours. [ROW-WIDTH]"
+    ]
 
 
 HEADERS: list[tuple[str, str, str]] = [

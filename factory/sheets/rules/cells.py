@@ -108,13 +108,6 @@ CHARACTERS = (
 VALUES = (
     Rule("VAL-EMPTY", Level.CELL, ERROR, "is empty, a value is required{why}", "Fill it in."),
     Rule(
-        "VAL-KEY",
-        Level.CELL,
-        WARNING,
-        "is empty; the key is derived when the unit is admitted",
-        "Leave it empty in a work sheet.",
-    ),
-    Rule(
         "VAL-NULLISH",
         Level.CELL,
         WARNING,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from factory.sheets.rules.rule import ERROR, WARNING, Level, Rule
 
-_SAVE_CSV = "Save it as 'CSV UTF-8' or as an .xlsx workbook, or write it with `factory sheet export`."
+_SAVE_CSV = "Save it as an .xlsx workbook, or write it with `factory sheet export`."
 _SAVE_XLSX = "Open it in its own program and save it as an .xlsx workbook."
 
 BYTES = (
