@@ -25,8 +25,8 @@ ORDER = Profile(
         ),
         *(Column(f"CATEGORY_{letter}", f"CATEGORY_{letter}", note=_CATEGORY) for letter in "ABCDEFGHIJ"),
     ),
-    max_rows=100_000,
-    max_bytes=100_000_000,
+    max_rows=5_000,
+    max_bytes=5_000_000,
     forbidden=REMOTEIT_BULK.forbidden,
     either=(("SERIAL", "MAC", "MAC_2"),),
 )  # fmt: skip

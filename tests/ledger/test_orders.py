@@ -17,6 +17,7 @@ from factory.ledger import (
     BY_MAC,
     BY_SERIAL,
     NAME,
+    Attempt,
     Ledger,
     LotChanged,
     OrderFile,
@@ -124,12 +125,16 @@ def test_a_clone_is_called_a_clone(ledger: Ledger) -> None:
 def test_an_order_that_comes_while_a_unit_is_read(ledger: Ledger) -> None:
     work = ledger.assign(facts(1, serial="SN1"), LOT)
     ledger.import_order(FILE, [row(2, 1, SITE="x")])
-    given_with = {"lot": LOT, "slot": "A", "fingerprint": FINGERPRINT}
     seen = facts(1, serial="SN1")
     with pytest.raises(Refused, match=r"its row is now order.xlsx row 2") as caught:
-        ledger.admit(identity(1, serial="SN1"), seen, work=work, **given_with)
+        _admit(ledger, seen, work)
     assert caught.value.code == "ledger.order-changed"
-    assert ledger.admit(identity(1, serial="SN1"), seen, work=ledger.assign(seen, LOT), **given_with).unit
+    assert _admit(ledger, seen, ledger.assign(seen, LOT)).unit
+
+
+def _admit(ledger: Ledger, seen: Facts, work: Work) -> Attempt:
+    made = identity(1, serial="SN1")
+    return ledger.admit(made, seen, work=work, lot=LOT, slot="A", fingerprint=FINGERPRINT)
 
 
 def test_what_is_known_stops_the_whole_import(ledger: Ledger) -> None:

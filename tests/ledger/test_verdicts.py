@@ -6,19 +6,18 @@ import pytest
 
 from factory.errors import UsageError
 from factory.ledger import Ledger, UploadFile, Verdict, VerdictsRefused
-from factory.values import RowState
+from factory.values import Event, RowState
 from tests.ledger import made
 from tests.ledger.made import LOT, make_pass
 
 A, B = "a" * 64, "b" * 64
-ALL = (
-    RowState.EXPORTED,
-    RowState.UPLOADED,
-    RowState.PREREGISTERED,
-    RowState.ONLINE,
-    RowState.REJECTED,
-    RowState.UNKNOWN,
-)
+RANK = {
+    RowState.UNKNOWN: 0,
+    RowState.REJECTED: 0,
+    RowState.UPLOADED: 1,
+    RowState.PREREGISTERED: 2,
+    RowState.ONLINE: 3,
+}
 
 
 def exported(ledger: Ledger, *numbers: int, name: str = "u1.csv", number: int = 1) -> None:
@@ -102,18 +101,11 @@ def test_rows_that_do_not_fit_stop_the_whole_answer(book: Ledger) -> None:
         book.take_verdicts(LOT, [Verdict("hw-2", RowState.EXPORTED)], file="b", sha256=B)
 
 
-@pytest.mark.parametrize("first", ALL[1:])
-@pytest.mark.parametrize("second", ALL[1:])
+@pytest.mark.parametrize("first", list(RANK))
+@pytest.mark.parametrize("second", list(RANK))
 def test_what_is_known_better_is_not_forgotten(book: Ledger, first: RowState, second: RowState) -> None:
-    rank = {
-        RowState.UNKNOWN: 0,
-        RowState.REJECTED: 0,
-        RowState.UPLOADED: 1,
-        RowState.PREREGISTERED: 2,
-        RowState.ONLINE: 3,
-    }
     book.take_verdicts(LOT, [Verdict("hw-1", first, "why")], file="a", sha256=A)
-    if second is RowState.REJECTED and rank[first] > 1:
+    if second is RowState.REJECTED and RANK[first] > 1:
         with pytest.raises(VerdictsRefused, match=r"which is final"):
             book.take_verdicts(LOT, [Verdict("hw-1", second)], file="b", sha256=B)
         expected = first
@@ -124,12 +116,12 @@ def test_what_is_known_better_is_not_forgotten(book: Ledger, first: RowState, se
         elif second is RowState.UNKNOWN:
             expected = first
         else:
-            expected = second if rank[second] > rank[first] else first
+            expected = second if RANK[second] > RANK[first] else first
     assert states(book)["hw-1"] == str(expected)
 
 
 def test_an_answer_is_an_event_and_holds_no_more_than_it_says(book: Ledger) -> None:
-    heard = []
+    heard: list[Event] = []
     book.subscribe(heard.append)
     book.take_verdicts(LOT, [Verdict("hw-1", RowState.REJECTED, "no")], file="a.csv", sha256=A)
     (event,) = heard
