@@ -156,7 +156,7 @@ def resolved(plans: Sequence[UnitPlan]) -> tuple[UnitPlan, ...]:
     sound = [plan for plan in plans if Fault.ZERO_MAC not in plan.faults]
     clones = [plan for plan in sound if Fault.CLONE in plan.faults]
     if clones and len(sound) < 2:
-        raise UsageError("a clone needs another unit to be a clone of", hint="Plan one more unit.")
+        raise UsageError("a clone needs another unit to be a clone of", hint="Plan one more unit: --units 2 or more.")
     # Where every unit is to be a clone, all are clones of the first.
     origin = next((plan for plan in sound if plan not in clones), clones[0] if clones else None)
     result = []
