@@ -99,7 +99,7 @@ def _work(
     started: Callable[[Line], None],
     on_event: Callable[[Event], None],
 ) -> tuple[Summary, Exported]:
-    builder = open_builder(product.image, product.folder, product.product.name)
+    builder = open_builder(product.image, product.folder, product.product.name, product.registration)
     keys = KeySource.open(product.identity.key, product.folder)
     with open_ledger(
         station.station.ledger, station=station.station.name, operator="demo", folder=station.folder

@@ -58,7 +58,7 @@ def run(
     if json_lines:
         session.json("run")
     kind, station = load_product(product), load_bench(bench)
-    builder = open_builder(kind.image, kind.folder, kind.product.name)
+    builder = open_builder(kind.image, kind.folder, kind.product.name, kind.registration)
     keys = KeySource.open(kind.identity.key, kind.folder)
     person = operator or logged_in()
     with use_ledger(ledger, station, operator=person, create=True, quiet=json_lines) as book:

@@ -8,19 +8,21 @@ from factory.config.product import (
     KeySection,
     LoginSection,
     Product,
-    RegistrationSection,
     RulesSection,
     TimeoutsSection,
     UnitSection,
 )
+from factory.config.registration import BulkRegistration, PackageRegistration, RegistrationSection, XyteRegistration
 
 __all__ = [
     "Bench",
+    "BulkRegistration",
     "ConfigError",
     "IdentitySection",
     "ImageSection",
     "KeySection",
     "LoginSection",
+    "PackageRegistration",
     "PowerSection",
     "Product",
     "RegistrationSection",
@@ -31,6 +33,7 @@ __all__ = [
     "StationSection",
     "TimeoutsSection",
     "UnitSection",
+    "XyteRegistration",
     "load_bench",
     "load_product",
 ]

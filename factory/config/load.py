@@ -89,7 +89,7 @@ def _parse(path: Path, content: bytes) -> dict[str, Any]:
 
 def _problems(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
     for detail in error.errors(include_url=False, include_context=False, include_input=False):
-        place = ".".join(str(part) for part in detail["loc"]) or "file"
+        place = ".".join(str(part) for part in _keys(detail["loc"])) or "file"
         if detail["type"] == "extra_forbidden":
             yield f"{place}: unknown key{_nearest(detail['loc'], model)}"
         elif detail["type"] == "missing":
@@ -98,12 +98,17 @@ def _problems(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
             yield f"{place}: {detail['msg'].removeprefix('Value error, ')}"
 
 
+def _keys(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """A place as the file has it: pydantic puts the profile's name between [registration] and its keys."""
+    return (location[0], *location[2:]) if location[:1] == ("registration",) else location
+
+
 def _nearest(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
     """The known key that an unknown one was probably meant to be, found in the section that holds it."""
     section: type[BaseModel] | None = model
-    for part in location[:-1]:
+    for part in _keys(location)[:-1]:
         if isinstance(part, str) and section is not None:
-            section = _section_of(section, part)
+            section = _section_of(section, part, str(location[1]))
     if section is None:
         return ""
     known = [name for name in section.model_fields if name not in _ours(section)]
@@ -111,12 +116,15 @@ def _nearest(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
     return f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(known)}"
 
 
-def _section_of(section: type[BaseModel], name: str) -> type[BaseModel] | None:
+def _section_of(section: type[BaseModel], name: str, tag: str) -> type[BaseModel] | None:
+    """The model of a section, which `tag` chooses where there are several."""
     field = section.model_fields.get(name)
     if field is None:
         return None
-    candidates = [field.annotation, *getattr(field.annotation, "__args__", ())]
-    for candidate in candidates:
-        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-            return candidate
-    return None
+    found: dict[str, type[BaseModel]] = {}
+    for candidate in (field.annotation, *getattr(field.annotation, "__args__", ())):
+        plain = getattr(candidate, "__origin__", candidate)
+        if isinstance(plain, type) and issubclass(plain, BaseModel):
+            profile = plain.model_fields.get("profile")
+            found["" if profile is None else str(profile.default)] = plain
+    return found.get(tag, next(iter(found.values()), None))

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from factory.config.fields import Ascii, Name, Secret, Section
-from factory.values import BulkIdentificationCode, InvalidValue
+from factory.config.registration import RegistrationSection
 
 _OFFSET = re.compile(r"[A-Za-z0-9_.-]+[+-][0-9]+")
 _OUI = re.compile(r"[0-9a-f]{6}|[0-9a-f]{7}|[0-9a-f]{9}")
@@ -35,13 +35,6 @@ def _pattern(text: str) -> str:
     except re.error as error:
         raise ValueError(f"is not a regular expression: {error}") from error
     return text
-
-
-def _code(text: str) -> str:
-    try:
-        return BulkIdentificationCode.parse(text).text
-    except InvalidValue as error:
-        raise ValueError(f"{error.message}. {error.hint}") from error
 
 
 class ProductSection(Section):
@@ -128,10 +121,10 @@ class UnitSection(Section):
 
 
 class ImageSection(Section):
-    """[image]: which templates make the image, and in which format it is kept."""
+    """[image]: which templates make the image, which of its optional files it has, and in which format it is kept."""
 
     templates: Name = "templates/connectd"
-    files: tuple[Literal["oem_settings", "schannel.conf"], ...] = ()
+    files: tuple[Name, ...] = ()
     format: Literal["dir", "tar", "tar.gz"] = "tar.gz"
 
 
@@ -154,14 +147,6 @@ class HooksSection(Section):
     timeout: Annotated[float, Field(gt=0)] = 30.0
 
 
-class ServiceEntry(Section):
-    """One service of the portal's product; kept so that the cloud can be asked for it later."""
-
-    name: Name
-    type: Name
-    port: Annotated[int, Field(ge=1, le=65535)]
-
-
 class OrderSection(Section):
     """[order]: whether a unit is made only when it stands on an order of its lot."""
 
@@ -175,14 +160,6 @@ class CategorySection(Section):
 
     name: Name
     values: Annotated[tuple[Name, ...], Field(min_length=1)]
-
-
-class RegistrationSection(Section):
-    """[registration]: which cloud, and what it needs to know."""
-
-    profile: Literal["remoteit-bulk"] = "remoteit-bulk"
-    bulk_identification_code: Annotated[str, AfterValidator(_code)]
-    services: tuple[ServiceEntry, ...] = ()
 
 
 class Product(Section):

@@ -130,11 +130,12 @@ class _Task:
                 raise NotProved(f"{unit.route}: connectd_control show no longer answers", code="prove.show")
             return
         wrong = []
+        key, code = self.identity.registration_key, self.identity.bulk_identification_code
         if now.hardware_id != self.identity.hardware_id.text:
             wrong.append("hardware id")
-        if now.registration_key.reveal() != self.identity.registration_key.text:
+        if key is not None and now.registration_key.reveal() != key.text:
             wrong.append("registration key")
-        if now.bulk_identification_code != self.identity.bulk_identification_code.text:
+        if code is not None and now.bulk_identification_code != code.text:
             wrong.append("bulk identification code")
         if wrong:
             raise NotProved(

@@ -10,10 +10,10 @@ from factory.config import IdentitySection, RegistrationSection
 from factory.errors import FactoryError, UsageError
 from factory.identity.expressions import Context, Expression, ExpressionError, Rendered
 from factory.identity.keys import KeySource
+from factory.identity.registration import particulars
 from factory.identity.rules import check_addresses, check_id, judged, macs_of
 from factory.identity.traces import check_connectd, check_serial
 from factory.values import (
-    BulkIdentificationCode,
     Category,
     DeviceName,
     Facts,
@@ -77,7 +77,7 @@ class Identifier:
         """Compile the expressions. Raises UsageError for one that cannot be compiled, or that lacks a secret."""
         self._given = (section, registration, keys, product)
         self._section, self._keys, self._product = section, keys, product
-        self._code = BulkIdentificationCode.parse(registration.bulk_identification_code)
+        self._registration = particulars(registration)
         self._id = Expression("identity.hardware_id", section.hardware_id)
         self._key = Expression("identity.registration_key", section.registration_key)
         self._name = Expression("identity.device_name", section.device_name)
@@ -86,7 +86,7 @@ class Identifier:
             for letter, source in sorted(section.categories.items())
             if source
         }
-        if "derive" in self._key.names and not keys.can_derive:
+        if self._registration.has_key and "derive" in self._key.names and not keys.can_derive:
             raise UsageError(
                 "identity.registration_key uses derive(), and there is no secret to derive from",
                 hint="Add [identity.key] with a secret to product.toml.",
@@ -106,7 +106,9 @@ class Identifier:
     @property
     def interfaces(self) -> frozenset[str]:
         """The interfaces that the rules list or that an expression names literally."""
-        expressions = (self._id, self._key, self._name, *self._categories.values())
+        values = tuple(expression for expression, _ in self._registration.values.values())
+        key = (self._key,) if self._registration.has_key else ()
+        expressions = (self._id, *key, self._name, *self._categories.values(), *values)
         return frozenset(self._section.rules.interfaces).union(*(each.interfaces for each in expressions))
 
     def identify(self, facts: Facts, work: Work) -> Identified:
@@ -117,6 +119,7 @@ class Identifier:
         reading = _Reading(self._context(facts, work))
         hardware_id, key, name = self._core(reading)
         categories = self._category_values(reading)
+        values = self._registration_values(reading)
         which = judged(facts, self._section.rules, frozenset(reading.used))
         reading.findings.extend(check_addresses(facts, self._section.rules, which))
         serial, doubts = check_serial(facts.serial)
@@ -126,21 +129,21 @@ class Identifier:
             reading.findings.extend(check_connectd(facts, hardware_id))
         findings = tuple(reading.findings)
         wrong = any(finding.severity is Severity.ERROR for finding in findings)
-        if wrong or hardware_id is None or key is None or name is None:
+        if wrong or hardware_id is None or name is None:
             raise IdentityRefused(findings)
-        made_of, registration_key = key
-        macs = macs_of(facts, which)
+        made_of, registration_key = key or (None, None)
         return Identified(
             Identity(
                 hardware_id,
                 registration_key,
                 name,
-                self._code,
-                macs,
+                self._registration.code,
+                macs_of(facts, which),
                 serial,
                 categories,
-                key_version=self._keys.version if made_of.derived else 0,
-                key_parts=made_of.parts,
+                key_version=self._keys.version if made_of is not None and made_of.derived else 0,
+                key_parts={} if made_of is None else made_of.parts,
+                registration=values,
             ),
             findings,
         )
@@ -166,7 +169,9 @@ class Identifier:
         if found_id is not None:
             context = reading.context
             reading.context = Context(context.facts, context.work, context.derive, found_id[1].text)
-        found_key = reading.value(self._key, RegistrationKey.parse) if self._usable(self._key, reading) else None
+        found_key = None
+        if self._registration.has_key and self._usable(self._key, reading):
+            found_key = reading.value(self._key, RegistrationKey.parse)
         found_name = reading.value(self._name, DeviceName.parse) if self._usable(self._name, reading) else None
         if found_key is not None and not found_key[0].derived:
             reading.findings.append(_weak_key(found_key[0], self._key.key))
@@ -182,6 +187,14 @@ class Identifier:
             found = reading.value(expression, _category_or_blank) if self._usable(expression, reading) else None
             if found is not None and found[1] is not None:
                 values[letter] = found[1]
+        return values
+
+    def _registration_values(self, reading: _Reading) -> dict[str, str]:
+        values: dict[str, str] = {}
+        for name, (expression, parse) in self._registration.values.items():
+            found = reading.value(expression, parse) if self._usable(expression, reading) else None
+            if found is not None:
+                values[name] = found[1]
         return values
 
 

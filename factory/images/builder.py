@@ -10,23 +10,29 @@ from pathlib import Path
 from jinja2 import FunctionLoader, Template, TemplateError, TemplateNotFound, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from factory.config import ImageSection
+from factory.config import ImageSection, RegistrationSection
 from factory.identity.sandbox import sandbox
 from factory.images.canonical_tar import canonical_tar
 from factory.images.errors import TemplateFault
 from factory.images.image import Image
-from factory.images.template_set import FileDeclaration, TemplateSet, load_template_set
+from factory.images.names import Registered, missing, registered, template_names, without_secrets
+from factory.images.template_set import DECLARATION, FileDeclaration, TemplateSet, load_template_set
 from factory.values import FileEntry, Identity, Manifest, describe
 
 _RENDERING = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
 
 
-def open_builder(section: ImageSection, folder: Path, product: str) -> Builder:
-    """Open the builder of one product; `folder` is where product.toml lies.
+def open_builder(
+    section: ImageSection, folder: Path, product: str, registration: RegistrationSection | None = None
+) -> Builder:
+    """Open the builder of one product; `folder` is where product.toml lies. `registration` gives templates what all
+    units of the product have in common towards their cloud.
 
-    Raises TemplateFault (a set that is wrong, with file and line), ConfigError (template.toml) and FileError.
+    Raises TemplateFault (a set that is wrong, with file and line, or is for another profile), ConfigError
+    (template.toml), SecretError and FileError.
     """
-    return Builder(load_template_set(section, folder), product, section.format)
+    common = registered(registration, folder)
+    return Builder(load_template_set(section, folder, common.traits), product, section.format, common)
 
 
 class Builder:
@@ -34,15 +40,16 @@ class Builder:
     what travels are the sources, which are compiled again on arrival.
     """
 
-    def __init__(self, templates: TemplateSet, product: str, form: str) -> None:
+    def __init__(self, templates: TemplateSet, product: str, form: str, common: Registered | None = None) -> None:
         """Compile the templates. Raises TemplateFault."""
         self._set, self.product, self.format = templates, product, form
+        self._common = common or Registered()
         environment = sandbox(loader=FunctionLoader(self._source))
         self._templates = {entry.path: self._compile(environment, entry) for entry in templates.files}
         self._folders = tuple(FileEntry(folder.path, folder.bits) for folder in templates.folders)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Builder, (self._set, self.product, self.format)
+        return Builder, (self._set, self.product, self.format, self._common)
 
     @property
     def template_hash(self) -> str:
@@ -51,11 +58,12 @@ class Builder:
 
     def build(self, identity: Identity) -> Image:
         """Build the image of one unit. Pure. Raises TemplateFault for what cannot be rendered or must not go out."""
-        names = _names(identity, self.product)
+        names = template_names(identity, self.product, self._common)
+        self._require_names(names)
         contents: dict[str, bytes] = {}
         entries = list(self._folders)
         for entry in self._set.files:
-            content = self._render(entry, names)
+            content = self._render(entry, names, identity)
             self._require_own_value(entry, content, identity)
             contents[entry.path] = content
             entries.append(FileEntry(entry.path, entry.bits, len(content), hashlib.sha256(content).hexdigest()))
@@ -86,14 +94,23 @@ class Builder:
             place = f"{self._file(error.name or entry.source)}:{error.lineno}"
             raise TemplateFault(f"{place}: {error.message}") from error
 
-    def _render(self, entry: FileDeclaration, names: Mapping[str, object]) -> bytes:
+    def _require_names(self, names: Mapping[str, object]) -> None:
+        for needs, what in ((self._set.needs, "the set"), *((entry.needs, entry.path) for entry in self._set.files)):
+            lacking = ", ".join(missing(needs, names))
+            if lacking:
+                raise TemplateFault(
+                    f"{self._file(DECLARATION)}: {what} needs {lacking}, which this unit does not have",
+                    hint="[registration] in product.toml says which cloud it is, and so what a unit has.",
+                )
+
+    def _render(self, entry: FileDeclaration, names: Mapping[str, object], identity: Identity) -> bytes:
         try:
             text = self._templates[entry.path].render(names)
         except _RENDERING as error:
             # Jinja's own messages name variables; those of other errors show values, so only their kind is told.
             said = str(error) if isinstance(error, TemplateError) else type(error).__name__
             said = f"there is no template {error.name}" if isinstance(error, TemplateNotFound) else said
-            said = said.replace(str(names["registration_key"]), "***")
+            said = without_secrets(said, identity, self._common)
             hint = f"A template may use {', '.join(sorted(names))}."
             raise TemplateFault(f"{self._place(error, entry)}: {said}", hint=hint) from None
         self._check(entry, text)
@@ -111,12 +128,12 @@ class Builder:
     def _require_own_value(self, entry: FileDeclaration, content: bytes, identity: Identity) -> None:
         """Three files hold one value each for connectd: a template that changes it makes a unit the cloud never met."""
         values = {
-            "hardware_id.txt": identity.hardware_id.text,
-            "registration_key.txt": identity.registration_key.text,
-            "bulk_identification_code.txt": identity.bulk_identification_code.text,
+            "hardware_id.txt": identity.hardware_id,
+            "registration_key.txt": identity.registration_key,
+            "bulk_identification_code.txt": identity.bulk_identification_code,
         }
         value = values.get(entry.path)
-        if value is not None and content != f"{value}\n".encode("ascii"):
+        if value is not None and content != f"{value.text}\n".encode("ascii"):
             what = entry.path.removesuffix(".txt")
             raise TemplateFault(
                 f"{self._file(entry.source)}:1: {entry.path} must hold the unit's {what} and nothing else",
@@ -130,25 +147,11 @@ class Builder:
                 if not (" " <= character <= "~" or character == "\t"):
                     raise TemplateFault(f"{file}: renders {describe(character)} at line {number}, {position}")
         last = text.count("\n")
+        if not text and entry.may_be_empty:
+            return
         if not text.strip():
             raise TemplateFault(f"{file}: renders nothing", hint="Leave a file out of template.toml instead.")
         if not text.endswith("\n"):
             raise TemplateFault(f"{file}: renders no newline at its end (line {last + 1})")
         if text.endswith("\n\n"):
             raise TemplateFault(f"{file}: renders more than one newline at its end (line {last})")
-
-
-def _names(identity: Identity, product: str) -> dict[str, object]:
-    """What a template may use: plain texts, so that nothing in it can reach further."""
-    names: dict[str, object] = {
-        "hardware_id": identity.hardware_id.text,
-        "registration_key": identity.registration_key.text,
-        "device_name": identity.device_name.text,
-        "bulk_identification_code": identity.bulk_identification_code.text,
-        "categories": {letter: value.text for letter, value in identity.categories.items()},
-        "mac": {name: mac.plain for name, mac in identity.macs.items()},
-        "product": product,
-    }
-    if identity.serial is not None:
-        names["serial"] = identity.serial
-    return names

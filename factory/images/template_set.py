@@ -7,12 +7,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from factory.config import ImageSection
-from factory.config.fields import Ascii, Section
+from factory.config.fields import Ascii, Name, Section
 from factory.config.load import load_section
 from factory.files import read_bytes
 from factory.images.errors import TemplateFault
@@ -45,12 +45,19 @@ Mode = Annotated[str, AfterValidator(_mode)]
 
 
 class FileDeclaration(Section):
-    """[[file]]: a file of the image; `template` is its template in the set, by default the path with '.j2'."""
+    """[[file]]: a file of the image; `template` is its template in the set, by default the path with '.j2'.
+
+    An `optional` file is written when [image] files lists it, one with `when` for the products whose [registration]
+    says all of that. `needs` are names without which it cannot be made.
+    """
 
     path: ImagePath
     mode: Mode
     template: ImagePath | None = None
     optional: bool = False
+    may_be_empty: bool = False
+    when: dict[Literal["profile", "registers"], Name] = Field(default_factory=dict)
+    needs: tuple[Name, ...] = ()
 
     @property
     def source(self) -> str:
@@ -76,9 +83,13 @@ class FolderDeclaration(Section):
 
 
 class Declaration(Section):
-    """A whole template.toml."""
+    """A whole template.toml. `profiles` are the clouds that the set is for, any when empty; `needs` are the names
+    that every unit must have.
+    """
 
     description: Ascii = ""
+    profiles: tuple[Literal["remoteit-bulk", "remoteit-package", "xyte"], ...] = ()
+    needs: tuple[Name, ...] = ()
     file: tuple[FileDeclaration, ...] = Field(min_length=1)
     folder: tuple[FolderDeclaration, ...] = ()
 
@@ -108,10 +119,12 @@ class TemplateSet:
     folders: tuple[FolderDeclaration, ...]
     sources: Mapping[str, str]
     sha256: str
+    needs: tuple[str, ...] = ()
 
 
-def load_template_set(section: ImageSection, folder: Path) -> TemplateSet:
-    """Read the set that [image] templates names, relative to `folder`, with the optional files that it lists.
+def load_template_set(section: ImageSection, folder: Path, traits: Mapping[str, str] | None = None) -> TemplateSet:
+    """Read the set that [image] templates names, relative to `folder`, with the optional files that it lists and
+    those that the product's `traits` call for.
 
     Raises TemplateFault, ConfigError (template.toml) or FileError.
     """
@@ -123,14 +136,20 @@ def load_template_set(section: ImageSection, folder: Path) -> TemplateSet:
         )
     contents = _contents(root)
     declaration = load_section(root / DECLARATION, Declaration)
-    files = tuple(entry for entry in declaration.file if not entry.optional or entry.path in section.files)
+    traits = traits or {}
+    _require_profile(declaration, traits, root)
+    files = tuple(
+        entry
+        for entry in declaration.file
+        if (not entry.optional or entry.path in section.files) and entry.when.items() <= traits.items()
+    )
     _require_listed(section, files, root)
     for entry in files:
         if entry.source not in contents:
             raise _no_template(entry, root)
     sources = {name: _text(root / name, content) for name, content in contents.items() if name.endswith(".j2")}
     sha256 = digest({name: hashlib.sha256(content).hexdigest() for name, content in contents.items()})
-    return TemplateSet(section.templates, files, declaration.folder, sources, sha256)
+    return TemplateSet(section.templates, files, declaration.folder, sources, sha256, declaration.needs)
 
 
 def _contents(root: Path) -> dict[str, bytes]:
@@ -145,6 +164,15 @@ def _contents(root: Path) -> dict[str, bytes]:
         if len(contents) > _MOST_FILES:
             raise TemplateFault(f"{root} has more than {_MOST_FILES} files", hint="Is this the folder you meant?")
     return contents
+
+
+def _require_profile(declaration: Declaration, traits: Mapping[str, str], root: Path) -> None:
+    profile = traits.get("profile")
+    if profile is not None and declaration.profiles and profile not in declaration.profiles:
+        raise TemplateFault(
+            f"{root / DECLARATION}: the set is for {' and '.join(declaration.profiles)}, and the product is {profile}",
+            hint="[image] templates and [registration] profile in product.toml have to go together.",
+        )
 
 
 def _require_listed(section: ImageSection, files: tuple[FileDeclaration, ...], root: Path) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from factory.config import Bench, Product, Slot
+from factory.config import Bench, BulkRegistration, Product, Slot
 from factory.errors import FactoryError, UsageError
 from factory.files import make_folder
 from factory.identity import Identifier, KeySource
@@ -51,6 +51,7 @@ def open_line(
     Raises UsageError, SecretError, FileError, LotChanged, LedgerError.
     """
     timing = timing or Timing()
+    _require_profile(product)
     chosen = _choose(bench, slots)
     login = login_of(product)
     feed = Feed(bench.station.name)
@@ -80,6 +81,15 @@ def open_line(
         line.leave()
         raise
     return line
+
+
+def _require_profile(product: Product) -> None:
+    if not isinstance(product.registration, BulkRegistration):
+        raise UsageError(
+            f"the line cannot work units of the profile {product.registration.profile}: only remoteit-bulk so far",
+            hint="`factory image build` makes the images of this product.",
+            code="line.profile",
+        )
 
 
 class Line:

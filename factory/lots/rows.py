@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from factory.config import Product
-from factory.errors import Exit, FactoryError
+from factory.config import BulkRegistration, Product
+from factory.errors import Exit, FactoryError, UsageError
 from factory.identity import Identifier, IdentityRefused, KeySource
 from factory.ledger import PassedUnit
 from factory.sheets import REMOTEIT_BULK
@@ -32,9 +32,11 @@ class RowsRefused(FactoryError):  # noqa: N818 - reads as what happened
 def upload_table(units: Sequence[PassedUnit], product: Product, keys: KeySource) -> pd.DataFrame:
     """The rows of `units`, in their order, as a table of texts in the profile's columns; a blank category is ''.
 
-    Raises RowsRefused: `export.key` when a key does not come out as it was, `export.value` when the ledger holds what
-    is no identity, `export.duplicate` when two rows would collide in the portal.
+    Raises UsageError `export.profile` for a cloud that takes no upload, and RowsRefused: `export.key` when a key does
+    not come out as it was, `export.value` when the ledger holds what is no identity, `export.duplicate` when two rows
+    would collide in the portal.
     """
+    code = _code_of(product)
     identifier = Identifier.open(product.identity, product.registration, keys, product.product.name)
     rows: list[tuple[str, ...]] = []
     wrong_keys: list[str] = []
@@ -42,7 +44,7 @@ def upload_table(units: Sequence[PassedUnit], product: Product, keys: KeySource)
     for unit in units:
         try:
             key = _key(unit, identifier)
-            rows.append(_row(unit, key, product))
+            rows.append(_row(unit, key, code))
         except (InvalidValue, IdentityRefused) as error:
             wrong_values.append(f"{unit.hardware_id}: {error.message}")
             continue
@@ -70,8 +72,17 @@ def _key(unit: PassedUnit, identifier: Identifier) -> RegistrationKey:
     return identifier.registration_key(HardwareId.parse(unit.hardware_id), facts, work)
 
 
-def _row(unit: PassedUnit, key: RegistrationKey, product: Product) -> tuple[str, ...]:
-    code = product.registration.bulk_identification_code
+def _code_of(product: Product) -> str:
+    if isinstance(product.registration, BulkRegistration):
+        return product.registration.bulk_identification_code
+    raise UsageError(
+        f"{product.registration.profile} has no upload file: units of {product.product.name} register without one",
+        hint='Only products with [registration] profile = "remoteit-bulk" are uploaded.',
+        code="export.profile",
+    )
+
+
+def _row(unit: PassedUnit, key: RegistrationKey, code: str) -> tuple[str, ...]:
     if unit.bulk_identification_code != code:
         raise InvalidValue(
             f"was made with the bulk identification code {unit.bulk_identification_code}, the product has {code}",

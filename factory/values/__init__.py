@@ -11,9 +11,11 @@ from factory.values.mac import Mac
 from factory.values.names import (
     BulkIdentificationCode,
     Category,
+    CloudId,
     DeviceName,
     HardwareId,
     RegistrationKey,
+    SerialNumber,
     sentinel,
 )
 from factory.values.states import AttemptState, RowState, UnitState
@@ -22,6 +24,7 @@ __all__ = [
     "AttemptState",
     "BulkIdentificationCode",
     "Category",
+    "CloudId",
     "ConnectdShow",
     "DeviceName",
     "Event",
@@ -37,6 +40,7 @@ __all__ = [
     "Receipt",
     "RegistrationKey",
     "RowState",
+    "SerialNumber",
     "Severity",
     "UnitState",
     "Work",

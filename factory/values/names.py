@@ -18,6 +18,7 @@ _FORBIDDEN = frozenset('/?#%"\\,|{}')
 _ID_CHARACTERS = re.compile(r"[A-Za-z0-9._-]")
 _NAME_CHARACTERS = re.compile(r"[A-Za-z0-9_ -]")
 _GUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_CLOUD_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{16,43}")
 _CODE_HINT = "Copy it from the portal: Products, the product's (i) icon, Bulk Identification Code."
 _CATEGORY_FORBIDDEN = frozenset(',"\\`')
 _FORMULA_LEADS = "=+-@"
@@ -149,6 +150,32 @@ class Category(_Text):
                 raise InvalidValue(f"category: {describe(character)} at {position}", code="VAL-CHR")
         if text[0] in _FORMULA_LEADS:
             raise InvalidValue(f'category: "{text[0]}" at 1; a spreadsheet would run it', code="CSV-INJ")
+
+
+class SerialNumber(_Identifier):
+    """A unit's serial number: unique within its model (Xyte reference, section 2.4)."""
+
+    __slots__ = ()
+    what: ClassVar[str] = "serial number"
+
+
+class CloudId(_Text):
+    """The maker's own id of a unit in Xyte: the partner's short code and 16 to 36 letters, digits, '_' or '-'; its
+    case counts (Xyte reference, section 5.1).
+    """
+
+    __slots__ = ()
+    what: ClassVar[str] = "cloud id"
+
+    @classmethod
+    def _check(cls, text: str) -> None:
+        super()._check(text)
+        if not _CLOUD_ID.fullmatch(text):
+            raise InvalidValue(
+                f"cloud id {shown(text)} is no short code with 16 to 36 letters, digits, '_' or '-'",
+                code="ID-CHR",
+                hint="It is made once per unit and stays: on the label, on the unit and in the cloud.",
+            )
 
 
 _SENTINEL_HINT = "The unit or the sheet still holds a placeholder: write or read the real value first."

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory.config import ConfigError, load_bench, load_product
+from factory.config import BulkRegistration, ConfigError, load_bench, load_product
 from factory.config.starter import write_product_folder
 from factory.config.toml_text import with_settings
 from factory.errors import UsageError
@@ -22,7 +22,7 @@ CODE = "12345678-9ABC-DEF0-1234-56789ABCDEF0"
 def test_a_folder_that_a_line_can_run_from(tmp_path: Path) -> None:
     path = write_product_folder(tmp_path / "acme", bulk_identification_code=CODE)
     product = load_product(path)
-    assert product.registration.bulk_identification_code == CODE
+    assert product.registration == BulkRegistration(bulk_identification_code=CODE)
     assert (product.folder / product.image.templates / "template.toml").is_file()
     assert product.identity.key is not None
     assert len(product.identity.key.secret.resolve(product.folder).reveal()) == 64
@@ -67,7 +67,8 @@ def test_every_line_that_is_commented_out_works_too(tmp_path: Path) -> None:
             "\n".join(key if on and _alone(key) else line for key, on, line in zip(keys, is_toml, lines, strict=True))
         )
     product = load_product(tmp_path / "acme" / "product.toml")
-    assert product.unit.facts and product.identity.rules.offsets and product.registration.services
+    assert product.unit.facts and product.identity.rules.offsets
+    assert isinstance(product.registration, BulkRegistration) and product.registration.services
     assert product.image.files and product.hooks.after_pass and product.unit.login.password
     assert len(load_bench(tmp_path / "acme" / "bench.toml").slot) == 3
 

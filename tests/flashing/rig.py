@@ -256,7 +256,7 @@ def show(**changes: str) -> ConnectdShow:
     return ConnectdShow(
         changes.get("hardware_id", IDENTITY.hardware_id.text),
         Secret(changes.get("registration_key", KEY)),
-        changes.get("code", IDENTITY.bulk_identification_code.text),
+        changes.get("code", str(IDENTITY.bulk_identification_code)),
     )
 
 

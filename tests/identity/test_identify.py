@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from factory.config import IdentitySection
 from factory.errors import UsageError
 from factory.identity import Identified, IdentityRefused, KeySource, identify
-from factory.values import Facts, Finding, HardwareId, Mac, Severity, Work
+from factory.values import BulkIdentificationCode, Facts, Finding, HardwareId, Mac, RegistrationKey, Severity, Work
 from tests.identity.units import CODE, ETH, KEYS, REGISTRATION, WLAN, WORK, facts, identifier
 
 
@@ -36,7 +36,7 @@ def test_the_default_identity() -> None:
     identity = found.identity
     assert identity.hardware_id.text == "b827eb000001" and identity.device_name.text == "b827eb000001"
     assert identity.registration_key == KEYS.derive("router", HardwareId.parse("b827eb000001"))
-    assert identity.bulk_identification_code.text == CODE
+    assert identity.bulk_identification_code == BulkIdentificationCode(CODE)
     assert {name: str(mac) for name, mac in identity.macs.items()} == {"eth0": ETH, "wlan0": WLAN}
     assert (identity.serial, identity.key_version, found.warnings) == ("S-1", 1, ())
 
@@ -56,7 +56,7 @@ def test_every_namespace() -> None:
     ).identify(facts(values={"fw": "2.1"}), WORK)
     identity = found.identity
     assert identity.hardware_id.text == "RT-S-1-0002"
-    assert identity.registration_key.text == KEYS.derive("router", identity.hardware_id).text[:20]
+    assert identity.registration_key == RegistrationKey(KEYS.derive("router", identity.hardware_id).text[:20])
     assert identity.device_name.text == "A-17 LOT-1"
     assert {letter: value.text for letter, value in identity.categories.items()} == {
         "A": "352099001761481",
@@ -156,7 +156,7 @@ def test_a_fact_that_is_no_id_is_refused(value: str) -> None:
 def test_other_keys_pass_with_a_warning(expression: str, code: str, key: str) -> None:
     found = identifier(registration_key=expression, keys=KeySource(0, 0, None)).identify(facts(), WORK)
     assert [(each.code, each.severity) for each in found.warnings] == [(code, Severity.WARNING)]
-    assert found.identity.registration_key.text == key and found.identity.key_version == 0
+    assert found.identity.registration_key == RegistrationKey(key) and found.identity.key_version == 0
     assert key not in "".join(str(each) for each in found.warnings)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from factory.config import IdentitySection, RegistrationSection, RulesSection
+from factory.config import BulkRegistration, IdentitySection, RulesSection
 from factory.identity import Identifier, KeySource
 from factory.secrets import Secret
 from factory.values import ConnectdShow, Facts, Mac, Work
 
 CODE = "12345678-9ABC-DEF0-1234-56789ABCDEF0"
-REGISTRATION = RegistrationSection(bulk_identification_code=CODE)
+REGISTRATION = BulkRegistration(bulk_identification_code=CODE)
 KEYS = KeySource(1, 32, Secret("correct-horse-battery"))
 ETH, WLAN = "b8:27:eb:00:00:01", "b8:27:eb:00:00:02"
 

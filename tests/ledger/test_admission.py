@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from factory.ledger import Ledger, Refused
-from factory.values import AttemptState
+from factory.values import AttemptState, RegistrationKey
 from tests.ledger import made
 from tests.ledger.made import LOT, admit, facts, identity, make_pass
 
@@ -192,7 +192,7 @@ def test_the_key_itself_is_nowhere_in_the_files(ledger: Ledger) -> None:
     from pathlib import Path
 
     make_pass(ledger, 1, 2)
-    assert identity(1).registration_key.text == made.KEY
+    assert identity(1).registration_key == RegistrationKey(made.KEY)
     stored = b"".join(path.read_bytes() for path in Path(ledger.location).parent.iterdir())
     assert b"hw-1" in stored
     assert made.KEY.encode() not in stored

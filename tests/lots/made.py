@@ -34,6 +34,7 @@ def admit(book: Ledger, made: Product, number: int, *, lot: str = LOT, values: M
     macs = {name: Mac.parse(f"b827eb{2 * number + at:06x}") for at, name in enumerate(("eth0", "wlan0"))}
     facts = Facts(macs, values or {}, serial=f"S{number}")
     identity = identifier.identify(facts, Work(lot)).identity
+    assert identity.registration_key is not None
     fingerprint = keys.fingerprint(identity.registration_key)
     return book.admit(identity, facts, lot=lot, slot="1", fingerprint=fingerprint).id
 
