@@ -34,6 +34,7 @@ from factory.sheets.header import known_names
 from factory.sheets.history import History
 from factory.sheets.judge import ColumnJudge
 from factory.sheets.profiles import profile as named_profile
+from factory.sheets.profiles import profile_names
 from factory.sheets.reading.open_file import LARGEST, open_sheet
 from factory.sheets.reading.source import Unreadable, split
 from factory.sheets.report import CheckedRow, Report
@@ -94,7 +95,7 @@ def import_order(
     """
     before = _sha256(file)
     rules = rules_of(product)
-    chosen = profile or _fitting(file, (named_profile(product.registration.profile), ORDER))
+    chosen = profile or _fitting(file, _layouts(product))
     history = History.NONE if skip_existing else History.NEW
     asked = Asked(chosen, rules, Use.WORK, known=KnownForOrder(ledger), history=history, keep=True)
     report = check_file(file, asked)
@@ -106,10 +107,10 @@ def import_order(
         )
     if _sha256(file) != before:
         raise OrderRefused(f"{file} changed while it was read", hint="Is somebody still saving it? Import it again.")
-    _require_no_keys(report, chosen, file)
     rows = tuple(_rows(report, chosen, judges(chosen, rules, Use.WORK, report.id_form)))
     if len(rows) != report.rows:
         raise ValueError(f"{report.rows} rows were checked and {len(rows)} would be imported")
+    _require_no_keys(report, rows, chosen, file)
     _require_distinct(rows, file)
     order = OrderFile(lot, product.product.name, file.name, before, chosen.name)
     done = ledger.import_order(order, rows, skip_existing=skip_existing)
@@ -120,6 +121,12 @@ def rules_of(product: Product) -> ProductRules:
     """What a product adds to the rules of a sheet."""
     categories = [(one.name, one.values) for one in product.category]
     return product_rules(product.identity.rules, product.identity.hardware_id, categories, name=product.product.name)
+
+
+def _layouts(product: Product) -> tuple[Profile, ...]:
+    """The layouts that an order of the product may have. Not every way of registering has a sheet."""
+    name = product.registration.profile
+    return (named_profile(name), ORDER) if name in profile_names() else (ORDER,)
 
 
 def _fitting(file: Path, profiles: Sequence[Profile]) -> Profile:
@@ -133,9 +140,10 @@ def _fitting(file: Path, profiles: Sequence[Profile]) -> Profile:
     return max(profiles, key=lambda one: max((known_names(cells, one) for cells in head), default=0))
 
 
-def _require_no_keys(report: Report, profile: Profile, file: Path) -> None:
+def _require_no_keys(report: Report, rows: Iterable[OrderRow], profile: Profile, file: Path) -> None:
     secret = [column.name for column in profile.columns if column.secret]
-    held = [row.row for row in report.kept for name in secret if row.values.get(name)]
+    meant = {row.number for row in rows}
+    held = [row.row for row in report.kept for name in secret if row.row in meant and row.values.get(name)]
     if held:
         raise OrderRefused(
             f"{file} was not imported: {', '.join(secret)} is filled in {len(held)} rows, the first is row {held[0]}",
