@@ -22,7 +22,7 @@ from factory.sheets.reading.workbook import range_name
 from factory.sheets.report import CheckedRow, Report
 from factory.sheets.rows import RowJudge
 from factory.sheets.rules import Use
-from factory.sheets.typed import as_text
+from factory.sheets.typed import as_text, mark_trouble
 
 MOST_FINDINGS = 10_000
 _HEADER_WITHIN = 20
@@ -121,12 +121,15 @@ class _Run:
         groups = [[self._header.place(name) for name in group] for group in self._profile.either]
         either = [[place for place in group if place is not None] for group in groups]
         acceptor = RowAcceptor(columns, [group for group in either if group], lines=self._source.lines)
-        duplicates = Duplicates(self._findings, columns)
+        duplicates = Duplicates(self._findings, columns, self._source.first_column)
         rows = RowJudge(self._findings, self._source, self._header, acceptor, duplicates)
         kept: list[CheckedRow] = []
         if any(name not in (UNKNOWN, BESIDE) for name in self._header.columns):
             self._loop(acceptor, duplicates, rows, kept.append if self._asked.keep else None)
             rows.finish()
+            self._marks_beside(rows)
+            self._count -= len(rows.outside)
+            kept = [row for row in kept if row.row not in rows.outside]
         self._findings.add_all(self._source.late(), Place())
         self._whole_file()
         if self._asked.known is not None:
@@ -164,7 +167,14 @@ class _Run:
                             duplicates.found(place, number, value, other, self._source.line(number))
             if keep is not None:
                 keep(self._row(number, split(row), good=good))
-        self._count = number - self._number - rows.blank
+        self._count = number - self._number
+
+    def _marks_beside(self, rows: RowJudge) -> None:
+        """Formulas and error cells where the value reader saw no cell: it ends where the last value is."""
+        for row, cells in self._source.marks.items():
+            for at, mark in cells.items():
+                if (row, at) not in rows.marked:
+                    self._findings.add(mark_trouble(mark, secret=True), Place(row, None, None, at, True))
 
     def _row(self, number: int, cells: Cells, *, good: bool) -> CheckedRow:
         values = {}

@@ -11,7 +11,7 @@ from factory.config import RulesSection
 from factory.errors import UsageError
 from factory.sheets import identifier_forms as ids
 from factory.sheets import text_forms as texts
-from factory.sheets.forms import Form, Limits, oui_refusal
+from factory.sheets.forms import NULLISH, Form, Limits, oui_refusal
 from factory.sheets.judge import ColumnJudge, Test
 from factory.sheets.luhn import check_digit, is_valid
 from factory.sheets.profile import Column, Profile
@@ -24,6 +24,7 @@ _SIMPLE = {
 FORMS = (*_SIMPLE, "mac", "mac-colon", "hardware-id")
 SAMPLE = 200
 _ONLY_MAC = re.compile(r"\{\{\s*mac\.\w+\s*\}\}")
+_NO_VALUE = re.compile(NULLISH)
 _PLAIN_LETTERS = re.compile(r"[A-Za-z0-9._-]*[g-hjkm-np-rt-yG-HJKM-NP-RT-Y][A-Za-z0-9._-]*")
 
 
@@ -78,7 +79,7 @@ def hardware_id_form(sample: Iterable[object]) -> str:
             text = f"{value:.0f}"
         else:
             continue
-        votes[_kind(text)] += bool(text)
+        votes[_kind(text)] += bool(text) and _NO_VALUE.fullmatch(text) is None
     most = votes.most_common(1)
     return most[0][0] if most and most[0][1] else "mac"
 

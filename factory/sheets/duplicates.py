@@ -19,7 +19,7 @@ class Duplicates:
 
     def __init__(self, findings: Findings, columns: Sequence[ColumnJudge | None], offset: int = 0) -> None:
         self._findings = findings
-        self._offset = offset
+        self.offset = offset
         self._texts: dict[tuple[int, int], str] = {}
         self.judges = {place: judge for place, judge in enumerate(columns) if judge is not None and judge.column.unique}
         self.rows: dict[int, dict[str, int]] = {place: {} for place in self.judges}
@@ -51,5 +51,5 @@ class Duplicates:
         secret = judge.limits.secret
         folded = "" if earlier == text or secret else f' after case and separator folding ("{text}" = "{earlier}")'
         trouble = Trouble("DUP-FILE", {"other": other, "folded": folded})
-        at = Place(row, line, judge.column.name, place + self._offset, secret)
+        at = Place(row, line, judge.column.name, place + self.offset, secret)
         self._findings.add(trouble, at, text, other_row=other)

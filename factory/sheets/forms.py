@@ -14,6 +14,8 @@ Explain = Callable[[str, "Limits"], Iterator[Trouble]]
 Normal = Callable[[str], str | None]
 Fields = Callable[[str], Mapping[str, object]]
 
+NULLISH = r"(?i:na|n/a|n\.a\.?|null|none|nil|nan|tbd|unknown|-+|\?+)"
+"""What people and programs write when there is no value."""
 PRINTABLE = "".join(chr(number) for number in range(0x20, 0x7F))
 BACKTICK = "`"
 

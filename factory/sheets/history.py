@@ -66,7 +66,7 @@ def _judge_new(known: KnownValues, findings: Findings, duplicates: Duplicates) -
     for place, judge in duplicates.judges.items():
         for value, row in duplicates.rows[place].items():
             for unit in held.get(value, ())[:1]:
-                at = Place(row, None, judge.column.name, place, judge.limits.secret)
+                at = Place(row, None, judge.column.name, place + duplicates.offset, judge.limits.secret)
                 findings.add(Trouble("DUP-LEDGER", {"where": unit.where, "state": unit.state}), at, value)
 
 
@@ -84,7 +84,7 @@ def _judge_passed(
     for row in rows:
         value = ids[row.row]
         if value:
-            _judge_row(row, value, held.get(value, ()), findings, header, column)
+            _judge_row(row, value, held.get(value, ()), findings, header, column, duplicates.offset)
     for unit in known.expected():
         own = judge.compared(unit.values.get(column, ""))
         if own and own not in every:
@@ -92,9 +92,15 @@ def _judge_passed(
 
 
 def _judge_row(
-    row: CheckedRow, value: str, units: Sequence[KnownUnit], findings: Findings, header: Header, column: str
+    row: CheckedRow,
+    value: str,
+    units: Sequence[KnownUnit],
+    findings: Findings,
+    header: Header,
+    column: str,
+    offset: int,
 ) -> None:
-    at = Place(row.row, None, column, header.place(column))
+    at = Place(row.row, None, column, (header.place(column) or 0) + offset)
     if not units:
         findings.add(Trouble("LED-UNKNOWN"), Place(row.row))
         return
@@ -110,7 +116,7 @@ def _judge_row(
         index = header.place(name)
         if given is not None and index is not None and given != read:
             fields = {"shown": given, "ledger": read}
-            findings.add(Trouble("LED-DIFF", fields), Place(row.row, None, name, index), given)
+            findings.add(Trouble("LED-DIFF", fields), Place(row.row, None, name, index + offset), given)
 
 
 def _swap(row: CheckedRow, unit: KnownUnit, value: str, column: str) -> Trouble | None:

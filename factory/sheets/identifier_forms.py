@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from factory.sheets.characters import positions
 from factory.sheets.finding import Trouble
-from factory.sheets.forms import Form, Limits, Refusal, bounded, fixed, mac_refusals
+from factory.sheets.forms import NULLISH, Form, Limits, Refusal, bounded, fixed, mac_refusals
 from factory.values import describe, sentinel
 from factory.values.mac import FIELD_DEFAULTS
 
@@ -183,7 +183,8 @@ _NUMBER = Refusal(
     whole=True,
     starts="0-9",
 )
-_ID_REFUSALS = (Refusal("ID-SENTINEL", _SENTINELS, _sentinel_field), _NUMBER)
+_NO_VALUE = Refusal("ID-SENTINEL", NULLISH, lambda value: {"what": f'"{value}" stands for no value'}, whole=True)
+_ID_REFUSALS = (Refusal("ID-SENTINEL", _SENTINELS, _sentinel_field), _NO_VALUE, _NUMBER)
 ID = Form(
     "id", "an id of letters, digits, '.', '_' and '-'", _ID_SHAPE, _explain_id, _folded, _ID_REFUSALS, identifier=True
 )

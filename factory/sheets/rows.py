@@ -29,7 +29,10 @@ class _Held(NamedTuple):
 
 
 class RowJudge:
-    """Explains rows. `waiting` is true while rows are held back until it is known whether the table goes on."""
+    """Explains rows. `waiting` is true while rows are held back until it is known whether the table goes on; `outside`
+    are the rows that are none: blank ones, and totals and notes below the table; `marked` are
+    the formulas and error cells that have been spoken of.
+    """
 
     def __init__(
         self, findings: Findings, source: Source, header: Header, acceptor: RowAcceptor, duplicates: Duplicates
@@ -46,7 +49,8 @@ class RowJudge:
         self._blanks: list[int] = []
         self._held: list[_Held] = []
         self.waiting = False
-        self.blank = 0
+        self.outside: set[int] = set()
+        self.marked: set[tuple[int, int]] = set()
         self._identity = next((place for place, judge in duplicates.judges.items() if judge.column.required), None)
         self._key = next(
             (at for at, one in enumerate(self._columns) if one is not None and one.form.name == "key"), None
@@ -68,7 +72,7 @@ class RowJudge:
             return self._judge(number, cells, text)  # neither blank nor below the table
         filled = sum(1 for cell in cells if cell not in ("", None))
         if not filled and number not in self._source.marks:
-            self.blank += 1
+            self.outside.add(number)
             self._blanks.append(number)
             self.waiting = True
             return False
@@ -105,7 +109,7 @@ class RowJudge:
             first = next((str(cell) for cell in cells if cell not in ("", None)), "")
             what = f'a total or notes row ("{first[:30]}")'
             self._findings.add(Trouble("ROW-TRAIL", {"what": what}), Place(row, self._source.line(row)))
-            self.blank += 1
+            self.outside.add(row)
         # Empty rows at the end are no rows: a cleared workbook has them, and many an editor adds a line.
         self._held, self._blanks, self.waiting = [], [], False
 
@@ -158,6 +162,7 @@ class RowJudge:
             if judge is None:
                 continue
             if mark is not None:
+                self.marked.add((number, at + self._offset))
                 place = self._place(number, line, at, judge)
                 shown = "" if cell is None else str(cell)
                 self._findings.add(mark_trouble(mark, secret=judge.limits.secret), place, shown)

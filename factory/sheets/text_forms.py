@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from factory.sheets.characters import positions
 from factory.sheets.finding import Trouble
 from factory.sheets.forms import BACKTICK, Form, Limits, Refusal, characters, fixed, printable_shape
+from factory.sheets.forms import NULLISH as EMPTY_WORDS
 from factory.values import describe
 
 _MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
@@ -28,7 +29,7 @@ def _date_field(value: str) -> dict[str, object]:
 
 
 NULLISH = Refusal(
-    "VAL-NULLISH", r"(?i:na|n/a|n\.a\.?|null|none|nil|nan|tbd|unknown|-+|\?+)", lambda v: {"shown": v},
+    "VAL-NULLISH", EMPTY_WORDS, lambda v: {"shown": v},
     whole=True, starts=r"nNtTuU?\-",
 )  # fmt: skip
 _DATE = Refusal(

@@ -69,7 +69,7 @@ def test_limits_of_the_portals() -> None:
         (["SN-0001-KQ", "SN-0002-KQ"], "id"),
         (["1122334455"] * 9, "mac"),
         ([1122334455.0, 3.0], "mac"),
-        ([True, None], "mac"),
+        ([True, None, "NA"], "mac"),
     ],
 )
 def test_the_form_of_hardware_ids_is_that_of_most(sample: list[object], form: str) -> None:

@@ -209,3 +209,28 @@ def test_secrets_are_never_shown(tmp_path: Path) -> None:
     for part in (secret, "topsecret", "top/secret", "1.5E", "key one"):
         assert part not in everything
     assert all(one.value == "" for one in report.findings if one.column == KEY)
+
+
+def test_only_rows_of_the_table_are_kept(tmp_path: Path) -> None:
+    rows = [good(1), [], good(2), [""] * 13, ["Total", "2", *[""] * 11]]
+    report = checked(csv_file(tmp_path, rows), keep=True)
+    assert [row.row for row in report.kept] == [2, 4] and report.rows == 2
+
+
+def test_formulas_without_a_value_beside_and_below_the_values(tmp_path: Path) -> None:
+    """The value reader ends where the last value is; a formula that was never calculated has none."""
+    report = checked(xlsx_file(tmp_path, {"M2": "=A1", "C9": "=C2", "E3": ("e", "#N/A")}))
+    assert {(one.cell, one.code) for one in report.findings} == {
+        ("M2", "XLS-FORMULA"),
+        ("C9", "XLS-FORMULA"),
+        ("E3", "XLS-ERR"),
+    }
+
+
+def test_duplicates_beside_an_empty_column_have_the_sheets_address(tmp_path: Path) -> None:
+    path = xlsx_file(tmp_path, {})
+    book = openpyxl.load_workbook(path)
+    book["upload"].insert_cols(1, 2)
+    book["upload"]["D4"] = "001b77000001"
+    book.save(path)
+    assert [(one.cell, one.other_row) for one in checked(path).findings if one.code == "DUP-FILE"] == [("D4", 2)]
