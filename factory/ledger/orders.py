@@ -90,7 +90,9 @@ def find(connection: Connection, facts: Facts, lot: str) -> Found | None:
     matches = [and_(keys.kind == kind, keys.value.in_(values)) for kind, values in _shown(facts).items() if values]
     named = select(keys.order_id, keys.number).where(keys.lot == lot, or_(*matches)) if matches else None
     places = {(row.order_id, row.number) for row in connection.execute(named)} if named is not None else set()
-    owners = select(mine.order_id, mine.number).where(mine.lot == lot, mine.unit.in_(_units_of(facts)))
+    # A serial that many boards share says nothing once a row names the unit: the rules of admission judge it.
+    owned = _units_of(facts, by_serial=not places)
+    owners = select(mine.order_id, mine.number).where(mine.lot == lot, mine.unit.in_(owned))
     places |= {(row.order_id, row.number) for row in connection.execute(owners)}
     found = [_found(connection, *place) for place in sorted(places)]
     if len(found) > 1:
@@ -172,12 +174,12 @@ def _folded(texts: Iterable[str]) -> list[str]:
     return sorted({folded(text) for text in texts if len(text) <= _LONGEST})
 
 
-def _units_of(facts: Facts) -> Any:
+def _units_of(facts: Facts, *, by_serial: bool) -> Any:
     """The units that own what is shown, as a subquery."""
     values = identity_values.c
     macs = [mac.plain for mac in facts.interfaces.values()]
     mine = and_(values.kind == MAC, values.value.in_(macs))
-    if facts.serial:
+    if facts.serial and by_serial:
         mine = or_(mine, and_(values.kind == SERIAL, values.value == facts.serial))
     return select(values.unit).where(mine)
 

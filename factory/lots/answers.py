@@ -132,6 +132,10 @@ def _verdicts(
             code = "VAL-EMPTY" if found is None else "XLS-NUM"
             findings.append(Finding(code, Severity.ERROR, place, what, "Take the portal's own file."))
             continue
+        if columns.id + source.first_column in source.marks.get(number, {}):
+            what = "is a formula or an error; only values are allowed"
+            findings.append(Finding("XLS-FORMULA", Severity.ERROR, place, what, "Take the portal's own file."))
+            continue
         if not found.strip():
             findings.append(Finding("VAL-EMPTY", Severity.ERROR, place, "is empty", "Every answer names its unit."))
             continue

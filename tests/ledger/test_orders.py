@@ -122,6 +122,23 @@ def test_a_clone_is_called_a_clone(ledger: Ledger) -> None:
     assert caught.value.code == "ledger.clone"
 
 
+def test_boards_that_share_a_bogus_serial_are_clones_and_not_two_rows(ledger: Ledger) -> None:
+    ledger.import_order(FILE, [row(2, 1), row(3, 2, SITE="mine")])
+    admit(ledger, 1, serial="0123456789")
+    assert ledger.assign(facts(2, serial="0123456789"), LOT).order["SITE"] == "mine"
+    with pytest.raises(Refused) as caught:
+        admit(ledger, 2, serial="0123456789", slot="B")
+    assert caught.value.code == "ledger.clone"
+
+
+def test_a_unit_that_has_a_row_and_is_named_by_another(ledger: Ledger) -> None:
+    ledger.import_order(FILE, [row(2, 1)])
+    ledger.failed(admit(ledger, 1, serial=None).id, "x", "y")
+    ledger.import_order(replace(FILE, file="more.csv"), [row(7, serial="SN1")])
+    with pytest.raises(Refused, match=r"order.xlsx row 2 and more.csv row 7"):
+        ledger.assign(facts(1, serial="SN1"), LOT)
+
+
 def test_an_order_that_comes_while_a_unit_is_read(ledger: Ledger) -> None:
     work = ledger.assign(facts(1, serial="SN1"), LOT)
     ledger.import_order(FILE, [row(2, 1, SITE="x")])

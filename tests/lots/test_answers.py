@@ -80,6 +80,10 @@ def test_a_workbook_as_an_answer(tmp_path: Path, book: Ledger) -> None:
         Verdict(IDS[0], RowState.ONLINE, row=4),
         Verdict(IDS[1], RowState.UNKNOWN, row=5),
     )
+    sheet["B5"] = "=B4"
+    workbook.save(tmp_path / "answer.xlsx")
+    with pytest.raises(SheetError, match=r"B5"):
+        read_verdicts(tmp_path / "answer.xlsx")
     sheet["B5"] = 112233445566
     workbook.save(tmp_path / "answer.xlsx")
     with pytest.raises(SheetError, match=r"HARDWARE_ID \(B5\): .* a number cell"):
