@@ -35,6 +35,7 @@ REPLY_LIMIT = 1024 * 1024
 # A bigger buffer is copied again for every packet that is cut from it (speed reference, SSH).
 _PIECE = 32 * 1024
 _WAKE = 0.2
+_ROOM = 10.0  # seconds that a server may take to open a channel
 
 
 @dataclass(slots=True)
@@ -124,13 +125,27 @@ class SshUnit:
         shell = "sudo -n sh -c" if self._login.become == "sudo" else "sh -c"
         deadline.check(f"starting a command on {self._route}")
         try:
-            channel = self._transport.open_session(timeout=deadline.slice(30.0))
+            channel = self._open_channel(deadline.within(_ROOM))
             channel.settimeout(_WAKE)
             channel.exec_command(f"{shell} {shlex.quote(command)}")
         except (paramiko.SSHException, OSError, EOFError) as error:
             self._check(deadline, f"starting a command on {self._route}")
             raise UnitError(f"{self._route}: the server does not run commands: {error}", code="unit.ssh") from error
         return channel
+
+    def _open_channel(self, deadline: Deadline) -> paramiko.Channel:
+        """Open a channel. A small server counts one that has just ended for a moment longer, and has few of them:
+        a refusal is tried again until the deadline.
+        """
+        import paramiko
+
+        while True:
+            try:
+                return self._transport.open_session(timeout=deadline.left)
+            except paramiko.ChannelException:
+                if deadline.left <= _WAKE:
+                    raise
+                deadline.pause(_WAKE)
 
     def _stream(
         self,
