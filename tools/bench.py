@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tools import bench_line, bench_start
+from tools import bench_line, bench_sheets, bench_start
 from tools.measure import Ratio
 
 SECTIONS: dict[str, Callable[[], Iterator[Ratio]]] = {
@@ -21,6 +21,7 @@ SECTIONS: dict[str, Callable[[], Iterator[Ratio]]] = {
     "ssh": bench_line.ssh_ratios,
     "serial": bench_line.serial_ratios,
     "slots": bench_line.slot_ratios,
+    "sheets": bench_sheets.ratios,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
 import zipfile
 from collections.abc import Sequence
@@ -57,7 +58,7 @@ def _workbook(rows: Sequence[Row], profile: Profile) -> bytes:
 
     names = profile.names
     text, bold = Format().set_num_format(_TEXT_FORMAT), Format().set_num_format(_TEXT_FORMAT).set_bold()
-    records = [dict(zip(names, row, strict=True)) for row in rows] or [dict.fromkeys(names, "")]
+    records = (dict(zip(names, row, strict=True)) for row in rows) if rows else [dict.fromkeys(names, "")]
     stream = io.BytesIO()
     write_worksheet(
         records, stream, sheet_name=SHEET, freeze_row=1, header_format=bold,
@@ -90,12 +91,13 @@ def _without_times(book: bytes) -> bytes:
 
 def _compare(rows: Sequence[Row], profile: Profile, path: Path) -> None:
     """Read the workbook from disk; every cell must be the text that was given."""
+    expected = itertools.chain([profile.names], rows)
     try:
-        found = read_own(read_bytes(path, limit=_LARGEST))
+        for found, row in itertools.zip_longest(read_own(read_bytes(path, limit=_LARGEST)), expected):
+            if found is None or row is None or found != list(row):
+                raise _differs(path)
     except Unreadable as error:
         raise _differs(path) from error
-    if found != [list(profile.names), *map(list, rows)]:
-        raise _differs(path)
 
 
 def _differs(path: Path) -> SheetError:

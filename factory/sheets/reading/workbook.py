@@ -54,12 +54,12 @@ def read_workbook(raw: bytes, use: Use, known: Sequence[str] = ()) -> Source:
     )  # fmt: skip
 
 
-def read_own(raw: bytes) -> list[Cells]:
-    """The cells of a workbook with one sheet that we wrote ourselves: values alone, nothing is judged. Raises
+def read_own(raw: bytes) -> Iterator[Cells]:
+    """The rows of a workbook with one sheet that we wrote ourselves: values alone, nothing is judged. Raises
     Unreadable when the reader cannot read it.
     """
     book = _opened(raw)
-    return list(_rows(_guarded(lambda: book.get_sheet_by_index(0))))
+    return _rows(_guarded(lambda: book.get_sheet_by_index(0)))
 
 
 def _rows(sheet: Any) -> Iterator[Cells]:
