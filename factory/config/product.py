@@ -121,11 +121,17 @@ class UnitSection(Section):
 
 
 class ImageSection(Section):
-    """[image]: which templates make the image, which of its optional files it has, and in which format it is kept."""
+    """[image]: which templates make the image, which of its optional files it has, and in which format it is kept.
+
+    `root` is the directory of the unit that the image's top stands for, [unit] connectd_dir where it is not given;
+    `size` is that of an ext4 image in bytes.
+    """
 
     templates: Name = "templates/connectd"
     files: tuple[Name, ...] = ()
-    format: Literal["dir", "tar", "tar.gz"] = "tar.gz"
+    format: Literal["dir", "tar", "tar.gz", "tar.zst", "cpio", "squashfs", "ext4"] = "tar.gz"
+    root: Name | None = None
+    size: Annotated[int, Field(ge=1024 * 1024, le=1024 * 1024 * 1024, multiple_of=4096)] = 4 * 1024 * 1024
 
 
 class FlashSection(Section):

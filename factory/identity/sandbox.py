@@ -10,12 +10,12 @@ _BY_CHANCE = "random"
 
 
 def sandbox(
-    undefined: type[StrictUndefined] = StrictUndefined, loader: BaseLoader | None = None
+    undefined: type[StrictUndefined] = StrictUndefined,
+    loader: BaseLoader | None = None,
+    kind: type[ImmutableSandboxedEnvironment] = ImmutableSandboxedEnvironment,
 ) -> ImmutableSandboxedEnvironment:
     """A sandbox without anything that depends on chance; unknown names are errors and the last newline stays."""
-    environment = ImmutableSandboxedEnvironment(
-        undefined=undefined, autoescape=False, keep_trailing_newline=True, loader=loader
-    )
+    environment = kind(undefined=undefined, autoescape=False, keep_trailing_newline=True, loader=loader)
     for name in environment.globals.keys() - _PURE_GLOBALS:
         del environment.globals[name]
     del environment.filters[_BY_CHANCE]

@@ -7,11 +7,14 @@ order of their paths, time 0, root:root, two closing blocks and nothing after th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from factory.values import FileEntry
 
 _BLOCK = 512
 _FILE, _FOLDER = b"0", b"5"
+_END = bytes(2 * _BLOCK)
+_PADDING = tuple(bytes(count) for count in range(_BLOCK))
 
 
 def canonical_tar(entries: Sequence[FileEntry], contents: Mapping[str, bytes]) -> bytes:
@@ -22,24 +25,27 @@ def canonical_tar(entries: Sequence[FileEntry], contents: Mapping[str, bytes]) -
     pieces: list[bytes] = []
     for entry in sorted(entries, key=lambda entry: entry.path):
         content = b"" if entry.is_folder else contents[entry.path]
-        pieces += (_header(entry, len(content)), content, bytes(-len(content) % _BLOCK))
-    pieces.append(bytes(2 * _BLOCK))
+        pieces += (_header(entry.path, entry.mode, len(content), folder=entry.is_folder), content)
+        pieces.append(_PADDING[-len(content) % _BLOCK])
+    pieces.append(_END)
     return b"".join(pieces)
 
 
-def _header(entry: FileEntry, size: int) -> bytes:
-    name = (entry.path + "/" if entry.is_folder else entry.path).encode("ascii")
+@lru_cache(maxsize=4096)
+def _header(path: str, mode: int, size: int, *, folder: bool) -> bytes:
+    """Kept, since from unit to unit of a product only a few sizes differ."""
+    name = (path + "/" if folder else path).encode("ascii")
     if len(name) > 100:
-        raise ValueError(f"path too long for a ustar header: {entry.path}")
+        raise ValueError(f"path too long for a ustar header: {path}")
     fields = (
         name.ljust(100, b"\0"),
-        b"%07o\0" % entry.mode,
+        b"%07o\0" % mode,
         b"0000000\0",  # uid
         b"0000000\0",  # gid
         b"%011o\0" % size,
         b"00000000000\0",  # mtime
         b" " * 8,  # checksum, filled in below
-        _FOLDER if entry.is_folder else _FILE,
+        _FOLDER if folder else _FILE,
         bytes(100),  # link target
         b"ustar\x0000",
         b"root".ljust(32, b"\0"),

@@ -27,11 +27,12 @@ class _Entry(Section):
 class _Document(Section):
     # "schema" itself would hide a method of the model.
     image: str
-    format: Literal["dir", "tar", "tar.gz"]
+    format: Literal["dir", "tar", "tar.gz", "tar.zst", "cpio", "squashfs", "ext4"]
     product: str
     template: str
     identity: dict[str, object]
     files: tuple[_Entry, ...]
+    payload: str | None = None
 
 
 def manifest_path(folder: Path, hardware_id: str) -> Path:
@@ -46,7 +47,11 @@ def write_manifest(manifest: Manifest, path: Path) -> None:
 
 def read_manifest(path: Path) -> Manifest:
     """Read a manifest. Raises FileError when it is missing, ImageError when it is none."""
-    content = read_bytes(path, limit=_LIMIT)
+    return parse_manifest(read_bytes(path, limit=_LIMIT), str(path))
+
+
+def parse_manifest(content: bytes, path: str) -> Manifest:
+    """A manifest from its JSON; `path` is for errors. Raises ImageError."""
     try:
         data = json.loads(content)
         schema = data.pop("schema", None) if isinstance(data, dict) else None
@@ -61,5 +66,11 @@ def read_manifest(path: Path) -> Manifest:
     except ValueError as error:
         raise ImageError(f"{path} is damaged: {error}") from error
     return Manifest(
-        document.image, document.format, document.product, document.template, dict(document.identity), files
+        document.image,
+        document.format,
+        document.product,
+        document.template,
+        dict(document.identity),
+        files,
+        document.payload,
     )

@@ -27,7 +27,8 @@ class FileEntry:
 class Manifest:
     """What an image holds and where it came from; it never holds a registration key.
 
-    `image` is the SHA-256 of the canonical uncompressed tar, the image's identity in every format.
+    `image` is the SHA-256 of the canonical uncompressed tar, the image's identity in every format. `payload` is that
+    of the file system's blocks, where the format is one: over the size and every block that holds anything.
     """
 
     image: str
@@ -36,10 +37,11 @@ class Manifest:
     template: str
     identity: Mapping[str, object]
     files: tuple[FileEntry, ...]
+    payload: str | None = None
 
     def as_json(self) -> dict[str, object]:
-        """The manifest as plain JSON values."""
-        return {
+        """The manifest as plain JSON values; `payload` only where there is one."""
+        document: dict[str, object] = {
             "schema": "factory.image/1",
             "image": self.image,
             "format": self.format,
@@ -51,6 +53,9 @@ class Manifest:
                 for entry in self.files
             ],
         }
+        if self.payload is not None:
+            document["payload"] = self.payload
+        return document
 
 
 @dataclass(frozen=True, slots=True)

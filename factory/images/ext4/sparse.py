@@ -1,0 +1,132 @@
+"""A sparse image in memory: the blocks that hold anything, and the size of the whole."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from factory.images.errors import ImageError
+
+BLOCK = 4096
+_RANGE = struct.Struct("<QQ")
+_HEAD = struct.Struct("<QI")
+
+
+@dataclass(frozen=True, slots=True)
+class Sparse:
+    """`ranges` are (offset, bytes) in ascending order, whole blocks of 4096 bytes of which none is all zeros, joined
+    where they touch: the same image has the same ranges whoever made it. `size` is that of the whole, in bytes.
+    """
+
+    size: int
+    ranges: tuple[tuple[int, bytes], ...] = field(repr=False)
+
+    @property
+    def payload(self) -> str:
+        """SHA-256 over the size and every range with its place: the image's hash without its zeros, as hex."""
+        sha = hashlib.sha256(struct.pack("<Q", self.size))
+        for offset, data in self.ranges:
+            sha.update(_RANGE.pack(offset, len(data)))
+            sha.update(data)
+        return sha.hexdigest()
+
+    def write(self, stream: BinaryIO) -> None:
+        """Write it to an empty file, leaving holes where the zeros are. Raises OSError."""
+        descriptor = stream.fileno()
+        os.ftruncate(descriptor, self.size)
+        for offset, data in self.ranges:
+            view = memoryview(data)
+            while view:
+                done = os.pwrite(descriptor, view, offset)
+                offset, view = offset + done, view[done:]
+
+    def whole(self) -> bytes:
+        """All its bytes, zeros too."""
+        data = bytearray(self.size)
+        for offset, part in self.ranges:
+            data[offset : offset + len(part)] = part
+        return bytes(data)
+
+    def read_at(self, at: int, length: int) -> bytes:
+        """Bytes of the whole image, less than `length` at its end."""
+        end = min(at + length, self.size)
+        data = bytearray(max(end - at, 0))
+        for offset, part in self.ranges:
+            start, stop = max(offset, at), min(offset + len(part), end)
+            if start < stop:
+                data[start - at : stop - at] = part[start - offset : stop - offset]
+        return bytes(data)
+
+    def encoded(self) -> bytes:
+        """Size, count, and each range with its place: the form inside a container."""
+        pieces = [_HEAD.pack(self.size, len(self.ranges))]
+        for offset, data in self.ranges:
+            pieces += (_RANGE.pack(offset, len(data)), data)
+        return b"".join(pieces)
+
+    @classmethod
+    def decoded(cls, data: bytes, place: str) -> Self:
+        """Back from that form. Raises ImageError."""
+        try:
+            size, count = _HEAD.unpack_from(data)
+            at, ranges = _HEAD.size, []
+            for _ in range(count):
+                offset, length = _RANGE.unpack_from(data, at)
+                at += _RANGE.size + length
+                if at > len(data) or offset + length > size:
+                    raise ImageError(f"{place}: a range of the image is cut")
+                ranges.append((offset, data[at - length : at]))
+        except struct.error as error:
+            raise ImageError(f"{place}: the image is cut: {error}") from error
+        return cls(size, tuple(ranges))
+
+    @classmethod
+    def of(cls, data: bytes | bytearray) -> Self:
+        """The ranges of a whole image in memory."""
+        return cls(len(data), _joined(_filled(data, 0)))
+
+    @classmethod
+    def read(cls, path: Path, limit: int) -> Self:
+        """The ranges of a file; holes are skipped where the system can tell. Raises ImageError and OSError."""
+        with path.open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            found: list[tuple[int, bytes]] = []
+            at = held = 0
+            while at < size:
+                try:
+                    at = os.lseek(stream.fileno(), at, os.SEEK_DATA) if hasattr(os, "SEEK_DATA") else at
+                except OSError:  # nothing but a hole from here on
+                    break
+                at -= at % BLOCK
+                data = os.pread(stream.fileno(), 256 * BLOCK, at)
+                found += _filled(data, at)
+                held += len(data)
+                if held > limit:
+                    raise ImageError(f"{path} holds more than {limit} bytes", hint="Is this the image you meant?")
+                at += len(data) or size
+        return cls(size, _joined(found))
+
+
+def _filled(data: bytes | bytearray, at: int) -> Iterable[tuple[int, bytes]]:
+    zeros = bytes(BLOCK)
+    for start in range(0, len(data), BLOCK):
+        block = bytes(data[start : start + BLOCK])
+        if block != zeros[: len(block)]:
+            yield at + start, block
+
+
+def _joined(blocks: Iterable[tuple[int, bytes]]) -> tuple[tuple[int, bytes], ...]:
+    ranges: list[tuple[int, list[bytes]]] = []
+    end = -1
+    for offset, block in blocks:
+        if offset == end:
+            ranges[-1][1].append(block)
+        else:
+            ranges.append((offset, [block]))
+        end = offset + len(block)
+    return tuple((offset, b"".join(parts)) for offset, parts in ranges)
