@@ -35,6 +35,7 @@ def annotate(path: Path, report: Report, out: Path) -> Path:
     Raises SheetError when the file cannot be read as a sheet at all, or is too large to mark; FileError.
     """
     from openpyxl import Workbook
+    from openpyxl.worksheet.properties import PageSetupProperties
 
     from factory.sheets.xlsx import require_defused
 
@@ -51,6 +52,10 @@ def annotate(path: Path, report: Report, out: Path) -> Path:
     sheet.title = (report.sheet or "checked")[:31]
     _copy(source, sheet)
     _mark(report.findings, sheet)
+    sheet.freeze_panes = "A2"
+    sheet.page_setup.orientation = "landscape"
+    sheet.page_setup.fitToHeight = 0
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
     _list(report, book, sheet.title)
     stream = io.BytesIO()
     book.save(stream)

@@ -65,6 +65,11 @@ class Form:
     hex: bool = False
     canonical: bool = False
 
+    @property
+    def noun(self) -> str:
+        """What such a value is called, in short: 'a MAC address'."""
+        return self.what.partition(" as ")[0].partition(" of ")[0]
+
 
 def characters(allowed: str) -> str:
     """A regular expression's class of these characters."""

@@ -143,7 +143,7 @@ class ColumnJudge:
             return Trouble("XLS-ERR", {"shown": clean})
         if _NUMBER_TEXT.fullmatch(clean):
             shown = self._show(clean)
-            return Trouble("XLS-NUM", {"shown": shown, "cell": "", "why": f"a spreadsheet changed {self.form.what}"})
+            return Trouble("XLS-NUM", {"shown": shown, "cell": "", "why": f"a spreadsheet changed {self.form.noun}"})
         return None
 
     def _show(self, text: str) -> str:

@@ -178,7 +178,7 @@ class RowJudge:
         place = self._place(number, line, at, judge)
         if self._swapped(at, judge, cell, cells):
             other = self._header.columns[self._key] if self._key is not None else ""
-            what = f"holds a key, and {other} {judge.form.what}"
+            what = f"holds a key, and {other} {judge.form.noun}"
             self._findings.add(Trouble("COL-SWAP", {"what": what, "other": other}), place._replace(secret=True))
             return
         for trouble in judge.explain(cell):

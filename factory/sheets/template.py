@@ -63,14 +63,14 @@ def _column(sheet: Worksheet, area: Area, judge: ColumnJudge) -> None:
     font = Font(name="Consolas" if judge.form.identifier else "Calibri", size=11)
     unused = not judge.required and judge.column.secret
     grey = PatternFill("solid", fgColor="F2F4F5")
-    aligned, free = Alignment(vertical="center", indent=1), Protection(locked=False)
+    aligned, free = Alignment(horizontal="left", vertical="center", indent=1), Protection(locked=False)
     for row in range(area.first, area.last + 1):
         cell = sheet[f"{area.column}{row}"]
         cell.number_format = TEXT_FORMAT
         cell.font, cell.border, cell.alignment, cell.protection = font, border, aligned, free
         if unused:
             cell.fill = grey
-    width = max(judge.column.width if judge.required or judge.column.secret else 14, len(judge.column.name) + 3)
+    width = max(judge.column.width if judge.required else 14, len(judge.column.name) + 5)
     dimension = sheet.column_dimensions[area.column]
     dimension.width = width
     dimension.number_format = TEXT_FORMAT
@@ -91,8 +91,8 @@ def _head(sheet: Worksheet, profile: Profile, columns: Mapping[str, ColumnJudge]
         cell.border = Border(right=Side(style="thin", color=INK))
         cell.protection = Protection(locked=True)
     sheet.row_dimensions[1].height = 26
-    sheet.sheet_format.defaultRowHeight = 18
-    sheet.sheet_format.customHeight = True
+    for row in range(2, profile.max_rows + 2):
+        sheet.row_dimensions[row].height = 18
     sheet.freeze_panes = "A2"
     sheet.sheet_view.zoomScale = 110
     sheet.sheet_view.showGridLines = False
@@ -100,6 +100,8 @@ def _head(sheet: Worksheet, profile: Profile, columns: Mapping[str, ColumnJudge]
     guard.sheet = True  # against slips; it has no password and is no security
     guard.formatColumns = guard.formatRows = guard.sort = False  # these stay allowed
     sheet.print_title_rows = "1:1"
+    sheet.page_margins.left = sheet.page_margins.right = 0.4
+    sheet.page_margins.top = 0.5
     sheet.page_setup.orientation = "landscape"
     sheet.page_setup.fitToHeight = 0
     sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)

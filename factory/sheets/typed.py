@@ -26,7 +26,7 @@ def typed_trouble(value: object, judge: ColumnJudge | None) -> Trouble:
     long = len(digits) >= 18 or (len(digits) > 15 and judge.form.name in ("imei", "iccid"))
     if long and digits.isdigit():
         return Trouble("XLS-15", {**fields, "shown": "***" if hidden else digits})
-    return Trouble("XLS-NUM", {**fields, "why": f"a spreadsheet changed {judge.form.what}"})
+    return Trouble("XLS-NUM", {**fields, "why": f"a spreadsheet changed {judge.form.noun}"})
 
 
 def mark_trouble(mark: Mark, *, secret: bool) -> Trouble:
