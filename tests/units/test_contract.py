@@ -114,11 +114,20 @@ def test_contract(unit: Alive) -> None:
     _a_long_command_arrives_whole(unit)
     _commands_are_apart(unit)
     _payloads_arrive_unchanged(unit)
-    _a_command_that_stops_reading_is_noticed(unit)
-    _too_much_output_is_refused(unit)
     assert unit.answers(5.0, Deadline(10))
     unit.close()
     unit.close()
+
+
+@pytest.mark.parametrize("case", ["stops-reading", "too-much-output"])
+def test_a_command_that_is_cut_off(unit: Alive, case: str, request: pytest.FixtureRequest) -> None:
+    if case == "stops-reading":
+        _a_command_that_stops_reading_is_noticed(unit)
+    else:
+        _too_much_output_is_refused(unit)
+    # dropbear may end the whole connection when a channel with data on its way is closed.
+    if "dropbear" not in request.node.name:
+        assert unit.answers(5.0, Deadline(10))
 
 
 def test_deadline_and_cancel(unit: Alive) -> None:
