@@ -1,0 +1,1 @@
+"""The template sets and scripts that ship."""
