@@ -26,7 +26,6 @@ from factory.ledger import (
     folded,
 )
 from factory.lots.known import KnownForOrder
-from factory.lots.order_profile import ORDER
 from factory.sheets import Column, Profile
 from factory.sheets.check import Asked, check_file
 from factory.sheets.columns import ProductRules, judges, product_rules
@@ -35,6 +34,7 @@ from factory.sheets.history import History
 from factory.sheets.judge import ColumnJudge
 from factory.sheets.profiles import profile as named_profile
 from factory.sheets.profiles import profile_names
+from factory.sheets.profiles.order import ORDER
 from factory.sheets.reading.open_file import LARGEST, open_sheet
 from factory.sheets.reading.source import Unreadable, split
 from factory.sheets.report import CheckedRow, Report

@@ -19,6 +19,9 @@ from factory.sheets.reading.workbook import read_own
 
 SHEET = "upload"
 _TEXT_FORMAT = "@"
+_HEAD = "1F4E5F"
+# One page wide, whatever the number of columns, with the header on each page.
+_PAPER = {"landscape": True, "paper_size": 9, "fit_to_pages": (1, 0), "repeat_rows": 0, "footer": "&L&F&R&P / &N"}
 _MOST_ROWS = 1_048_575
 _LARGEST = 512 * 1024 * 1024
 _PROPERTIES = "docProps/core.xml"
@@ -57,11 +60,13 @@ def _workbook(rows: Sequence[Row], profile: Profile) -> bytes:
     from rustpy_xlsxwriter import Format, write_worksheet
 
     names = profile.names
-    text, bold = Format().set_num_format(_TEXT_FORMAT), Format().set_num_format(_TEXT_FORMAT).set_bold()
+    text = Format().set_num_format(_TEXT_FORMAT)
+    head = Format().set_num_format(_TEXT_FORMAT).set_bold().set_font_color("FFFFFF").set_background_color(_HEAD)
     records = (dict(zip(names, row, strict=True)) for row in rows) if rows else [dict.fromkeys(names, "")]
     stream = io.BytesIO()
     write_worksheet(
-        records, stream, sheet_name=SHEET, freeze_row=1, header_format=bold,
+        records, stream, sheet_name=SHEET, freeze_row=1, header_format=head,
+        page_setup=_PAPER,
         column_formats=dict.fromkeys(names, text),
         column_widths={column.name: float(column.width) for column in profile.columns},
     )  # fmt: skip

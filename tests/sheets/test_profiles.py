@@ -30,7 +30,7 @@ def entry(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_profile_of_another_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     entry("tests.sheets.test_profiles:OTHER", monkeypatch)
-    assert profile_names() == ("remoteit-bulk", "xyte", "other-cloud")
+    assert profile_names() == ("remoteit-bulk", "xyte", "order", "other-cloud")
     assert profile("other-cloud").columns == OTHER.columns
     path = csv_file(tmp_path, [["A-1", "red"], ["a.1", "NA"]], "serial,colour")
     report = checked(path, profile=None)

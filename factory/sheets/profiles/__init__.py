@@ -1,14 +1,18 @@
-"""One portal per module. Another package adds one through the entry point group `factory.profiles`."""
+"""One portal per module, and the order that an office hands in.
+
+Another package adds a portal through the entry point group `factory.profiles`.
+"""
 
 from __future__ import annotations
 
 from factory.errors import UsageError
 from factory.sheets.profile import Profile
+from factory.sheets.profiles.order import ORDER
 from factory.sheets.profiles.remoteit_bulk import REMOTEIT_BULK
 from factory.sheets.profiles.xyte import XYTE
 
 GROUP = "factory.profiles"
-_OURS = {one.name: one for one in (REMOTEIT_BULK, XYTE)}
+_OURS = {one.name: one for one in (REMOTEIT_BULK, XYTE, ORDER)}
 
 
 def profile_names() -> tuple[str, ...]:
@@ -39,4 +43,4 @@ def profile(name: str) -> Profile:
     raise UsageError(f"there is no profile {name}", hint=f"Known: {', '.join(profile_names())}.", code="sheet.profile")
 
 
-__all__ = ["GROUP", "REMOTEIT_BULK", "XYTE", "profile", "profile_names"]
+__all__ = ["GROUP", "ORDER", "REMOTEIT_BULK", "XYTE", "profile", "profile_names"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from factory.sheets import REMOTEIT_BULK, Column, Profile
+from factory.sheets.profile import Column, Profile
+from factory.sheets.profiles.remoteit_bulk import REMOTEIT_BULK
 
 _CATEGORY = "Free for your own grouping, for example site or colour; may stay empty."
 
