@@ -13,22 +13,28 @@ from factory.errors import UsageError
 from factory.files import PRIVATE, make_folder, read_bytes, write_bytes, write_text
 
 MASTER_SECRET = "master.secret"  # noqa: S105 - a file name
-_TEMPLATES = {"remoteit-bulk": "connectd"}
+BULK = "remoteit-bulk"
+KINDS = (BULK, "remoteit-package", "xyte")
+_TEMPLATES = {BULK: "connectd", "remoteit-package": "remoteit", "xyte": "xyte"}
+_EXTRA = {BULK: ("persistence",)}
+_BENCH = "bench.toml"
+_PLAIN, _PROGRAM = 0o644, 0o755
 _SECRET_BYTES = 32
 
 
 def write_product_folder(
     target: Path,
-    kind: str = "remoteit-bulk",
+    kind: str = BULK,
     *,
     bulk_identification_code: str | None = None,
     settings: Mapping[str, Setting] | None = None,
 ) -> Path:
     """Make a product folder of a `kind` at `target` and return the path of its product.toml.
 
-    `settings` are dotted keys of product.toml (`unit.login.user`), put into the file with its comments kept. A
-    master secret is made with mode 0600 unless one is there. With a code the file is loaded, and so checked; without
-    one it holds a placeholder that `factory run` refuses. Nothing that exists is overwritten.
+    `settings` are dotted keys of product.toml (`unit.login.user`), put into the file with its comments kept. For
+    `remoteit-bulk` a master secret is made with mode 0600 unless one is there, and connectd's persistence kit is put
+    beside the templates; with a code the file is loaded, and so checked, without one it holds a placeholder that
+    `factory run` refuses. Nothing that exists is overwritten.
 
     Raises UsageError (unknown kind, something in the way), ConfigError (settings) and FileError.
     """
@@ -43,12 +49,12 @@ def write_product_folder(
     make_folder(target)
     for name, content in files.items():
         make_folder((target / name).parent)
-        write_bytes(target / name, content)
-    if not (target / MASTER_SECRET).exists():
+        write_bytes(target / name, content, mode=_PROGRAM if content.startswith(b"#!") else _PLAIN)
+    if kind == BULK and not (target / MASTER_SECRET).exists():
         write_text(target / MASTER_SECRET, secrets.token_hex(_SECRET_BYTES) + "\n", mode=PRIVATE)
     product = target / "product.toml"
     write_text(product, with_settings(text, changes))
-    if "registration.bulk_identification_code" in changes:
+    if kind != BULK or "registration.bulk_identification_code" in changes:
         load_product(product)
     return product
 
@@ -56,8 +62,13 @@ def write_product_folder(
 def _files(kind: str) -> dict[str, bytes]:
     sample, templates = resources.sample(kind), resources.template_set(_TEMPLATES[kind])
     files = {path.relative_to(sample).as_posix(): read_bytes(path) for path in _below(sample)}
+    # A bench is the same for every cloud.
+    files.setdefault(_BENCH, read_bytes(resources.sample(BULK) / _BENCH))
     for path in _below(templates):
         files[f"templates/{templates.name}/{path.relative_to(templates).as_posix()}"] = read_bytes(path)
+    for name in _EXTRA.get(kind, ()):
+        kit = resources.template_set(name)
+        files |= {f"{name}/{path.relative_to(kit).as_posix()}": read_bytes(path) for path in _below(kit)}
     return files
 
 

@@ -15,7 +15,7 @@ from factory.files import make_folder, read_bytes
 from factory.identity import KeySource
 from factory.ledger import Head, LotRecord, PassedUnit, UploadFile
 from factory.lots.manifest import Facts, Listed, write_manifest
-from factory.lots.rows import upload_table
+from factory.lots.rows import code_of, upload_table
 from factory.sheets import REMOTEIT_BULK, Part, encode_csv, write_csv
 from factory.sheets.xlsx import write_xlsx
 from factory.values import Event, RowState
@@ -83,6 +83,7 @@ def export(ledger: Uploads, product: Product, lot: str, out: Path, *, only_rejec
     another file is in the way (`export.exists`). Also SheetError, FileError, SecretError, UsageError and what the
     ledger raises.
     """
+    code_of(product)  # a cloud without uploads is told so before the ledger is asked
     require_product(ledger, product, lot)
     units = ledger.passed_units(lot, states=(RowState.REJECTED if only_rejected else RowState.UNLISTED,))
     if not units:

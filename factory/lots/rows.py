@@ -36,7 +36,7 @@ def upload_table(units: Sequence[PassedUnit], product: Product, keys: KeySource)
     not come out as it was, `export.value` when the ledger holds what is no identity, `export.duplicate` when two rows
     would collide in the portal.
     """
-    code = _code_of(product)
+    code = code_of(product)
     identifier = Identifier.open(product.identity, product.registration, keys, product.product.name)
     rows: list[tuple[str, ...]] = []
     wrong_keys: list[str] = []
@@ -72,7 +72,8 @@ def _key(unit: PassedUnit, identifier: Identifier) -> RegistrationKey:
     return identifier.registration_key(HardwareId.parse(unit.hardware_id), facts, work)
 
 
-def _code_of(product: Product) -> str:
+def code_of(product: Product) -> str:
+    """The product's bulk identification code. Raises UsageError `export.profile` for a cloud without uploads."""
     if isinstance(product.registration, BulkRegistration):
         return product.registration.bulk_identification_code
     raise UsageError(

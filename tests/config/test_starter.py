@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory.config import BulkRegistration, ConfigError, load_bench, load_product
+from factory.config import (
+    BulkRegistration,
+    ConfigError,
+    PackageRegistration,
+    XyteRegistration,
+    load_bench,
+    load_product,
+)
 from factory.config.starter import write_product_folder
 from factory.config.toml_text import with_settings
 from factory.errors import UsageError
@@ -71,6 +78,39 @@ def test_every_line_that_is_commented_out_works_too(tmp_path: Path) -> None:
     assert isinstance(product.registration, BulkRegistration) and product.registration.services
     assert product.image.files and product.hooks.after_pass and product.unit.login.password
     assert len(load_bench(tmp_path / "acme" / "bench.toml").slot) == 3
+
+
+KINDS = {"remoteit-package": PackageRegistration, "xyte": XyteRegistration}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_other_kinds(tmp_path: Path, kind: str) -> None:
+    product = load_product(write_product_folder(tmp_path / "acme", kind))
+    assert isinstance(product.registration, KINDS[kind]) and product.registration.profile == kind
+    assert (product.folder / product.image.templates / "template.toml").is_file()
+    assert load_bench(tmp_path / "acme" / "bench.toml").slot
+    assert not (tmp_path / "acme" / "master.secret").exists(), "nothing is derived for this cloud"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_their_samples_work_with_every_line_in_force(tmp_path: Path, kind: str) -> None:
+    path = write_product_folder(tmp_path / "acme", kind)
+    lines = path.read_text().splitlines()
+    keys = [line.removeprefix("# ") for line in lines]
+    on = [line.startswith("# ") and " = " in line and _alone(key) for line, key in zip(lines, keys, strict=True)]
+    path.write_text("\n".join(key if use else line for key, use, line in zip(keys, on, lines, strict=True)))
+    product = load_product(path)
+    assert product.unit.facts and product.identity.rules.oui and product.hooks.after_pass
+    if isinstance(product.registration, PackageRegistration):
+        assert str(product.registration.registration_code) == "env:REMOTEIT_REGISTRATION_CODE"
+
+
+def test_bulk_brings_the_persistence_kit(tmp_path: Path) -> None:
+    write_product_folder(tmp_path / "acme")
+    kit = tmp_path / "acme" / "persistence"
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in kit.iterdir()}
+    assert modes.pop("connectd-restore.service") == 0o644
+    assert set(modes.values()) == {0o755} and "connectd_save_config" in modes
 
 
 def _alone(line: str) -> bool:
