@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -203,7 +204,10 @@ def _header(setup: Setup, slot: Slot) -> tuple[str, ...]:
 def _new_path(folder: Path, slot: str) -> Path:
     """A name that is not taken, also when the station's clock goes backwards."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    stem = f"{stamp}-{re.sub(r'[^A-Za-z0-9._-]', '_', slot)}"
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", slot)
+    if plain != slot:
+        plain += f"-{zlib.crc32(slot.encode()):08x}"  # "A b" and "A_b" may start in the same second
+    stem = f"{stamp}-{plain}"
     path = folder / f"{stem}.txt"
     count = 1
     while path.exists():

@@ -241,7 +241,9 @@ class _Reader:
         return text.strip(" ")
 
     def _error(self, name: str, why: str) -> UnitError:
-        hint = "Reading it may need root: see [unit.login] become." if "cannot be read" in why else ""
+        hint = "Put the unit aside: what it says of itself is damaged or made to deceive."
+        if "cannot be read" in why:
+            hint = "Reading it may need root: see [unit.login] become."
         return UnitError(f"{self.route}: {describe(name)} {why}", hint=hint, code="unit.facts")
 
 

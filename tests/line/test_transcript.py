@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factory.files import FileError
+from factory.line.attempt import _new_path
 from factory.line.masking import Masks
 from factory.line.transcript import AttemptTranscript
 
@@ -98,3 +99,7 @@ def test_a_folder_that_is_gone_is_an_error(tmp_path: Path) -> None:
     kept = transcript(tmp_path / "gone" / "t.txt")
     with pytest.raises(FileError, match="cannot create"):
         kept.save()
+
+
+def test_slots_whose_names_look_alike_have_transcripts_of_their_own(tmp_path: Path) -> None:
+    assert _new_path(tmp_path, "A b").name.split("-", 1)[1] != _new_path(tmp_path, "A_b").name.split("-", 1)[1]
