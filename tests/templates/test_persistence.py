@@ -340,3 +340,13 @@ def test_the_package_calls_it_and_the_boot_does(tmp_path: Path) -> None:
         (tmp_path / "connectd-restore.service").write_text(text)
         done = subprocess.run((verify, "verify", tmp_path / "connectd-restore.service"), capture_output=True, text=True)
         assert "connectd-restore" not in done.stderr, done.stderr
+
+
+def test_the_page_shows_commands_that_work(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "persistence.md").read_text()
+    lines = page.split("## Try it")[1].splitlines()
+    commands = "\n".join(line.strip() for line in lines if line.startswith("    "))
+    shutil.copytree(KIT, tmp_path / "persistence")
+    commands = commands.replace("/tmp/try", str(tmp_path / "try"))
+    done = subprocess.run((require("dash"), "-ec", commands), cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout) == (0, "demo\n"), done.stderr
