@@ -131,7 +131,7 @@ class Pack:
             number += 1
         raise UsageError(
             f"{self._place} has no image for {hardware_id}",
-            hint="Ids are compared exactly, with case; `factory image show` lists what a container holds.",
+            hint="Ids are compared exactly, with case.",
             code="image.not-in-pack",
         )
 

@@ -86,7 +86,8 @@ def build(
                 if made.failure is not None:
                     raise _failed(rows, made.failure, sink)
                 progress(sink.done, rows.count)
-        place = sink.finish(rows.count)
+            rows.require_unchanged()
+        place = sink.finish()
     return Built(place, sink.done, before, tuple(notes), unusual)
 
 

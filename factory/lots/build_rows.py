@@ -64,12 +64,22 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A source of rows: what errors call it, its hash, how many there are, and where to get them, once each time."""
+    """A source of rows: what errors call it, its hash, how many there are about, and where to get them, once each time.
+    `file` is the sheet that they are streamed from.
+    """
 
     name: str
     sha256: str
     count: int
     source: SheetRows | UnitRows
+    file: Path | None = None
+
+    def require_unchanged(self) -> None:
+        """Raise SheetRefused when the sheet is not the one that was checked."""
+        if self.file is not None and file_hash(self.file) != self.sha256:
+            raise SheetRefused(
+                f"{self.file} changed while images were made from it", hint="Is somebody saving it? Build a new batch."
+            )
 
     def __iter__(self) -> Iterator[Wanted]:
         return iter(self.source)
@@ -100,9 +110,11 @@ def sheet_rows(file: Path, product: Product) -> Rows:
             hint="No image was made. `factory sheet check` lists them all and marks them in a copy.",
             report=report,
         )
-    if file_hash(file) != before:
-        raise SheetRefused(f"{file} changed while it was read", hint="Is somebody still saving it? Build again.")
-    return Rows(file.name, before, report.rows, SheetRows(file, product, report.id_form, frozenset(report.totals)))
+    rows = Rows(
+        file.name, before, report.rows, SheetRows(file, product, report.id_form, frozenset(report.totals)), file
+    )
+    rows.require_unchanged()
+    return rows
 
 
 def unit_rows(ledger: Units, product: Product, lot: str, keys: KeySource) -> Rows:
