@@ -183,3 +183,10 @@ class Product(Section):
     category: tuple[CategorySection, ...] = ()
     folder: Path = Field(default=Path(), exclude=True, repr=False)
     sha256: str = Field(default="", exclude=True, repr=False)
+
+    @model_validator(mode="after")
+    def _absolute_root(self) -> Self:
+        root = self.image.root
+        if root is not None and not root.startswith("/") and not self.unit.simulated:
+            raise ValueError("image.root must be an absolute path (a relative one needs unit.simulated = true)")
+        return self

@@ -13,6 +13,7 @@ from factory.config import Slot
 from factory.files import make_folder
 from factory.flashing import Preflight, RestorePending, finish, flash, preflight, prove, restore, what_differs
 from factory.images import Image, write_image
+from factory.images.rooted import seen_from
 from factory.ledger import Attempt as AttemptRecord
 from factory.ledger import Refused
 from factory.line.contact import Contact
@@ -90,8 +91,9 @@ class Steps:
         """Whether the unit still holds the image that it passed with; nothing is asked of one that did not pass."""
         if image is None:
             return True
+        seen = seen_from(image, self._tools.setup.product.image.root, self._section.connectd_dir)
         faults = what_differs(
-            self._tools.contact.unit, image, self._section, deadline=self._deadline(self._section.timeouts.flash)
+            self._tools.contact.unit, seen, self._section, deadline=self._deadline(self._section.timeouts.flash)
         )
         for fault in faults:
             self._tools.transcript.note(f"not as it passed: {fault}")
@@ -124,9 +126,10 @@ class Steps:
         self._begin("build")
         image = tools.setup.builder.build(progress.identity)
         progress.image = image
+        flashed = seen_from(image, tools.setup.product.image.root, self._section.connectd_dir)
         self._begin("preflight")
         checked = preflight(
-            tools.contact.unit, image, self._section, deadline=self._deadline(4 * timeouts.command + timeouts.flash)
+            tools.contact.unit, flashed, self._section, deadline=self._deadline(4 * timeouts.command + timeouts.flash)
         )
         self._begin("flash")
         tools.transcript.save()
@@ -137,7 +140,7 @@ class Steps:
         progress.sealed = True
         receipt = flash(
             tools.contact.unit,
-            image,
+            flashed,
             self._section,
             checked=checked,
             facts=facts,
@@ -163,7 +166,7 @@ class Steps:
         progress.sealed = True
         proof, unit = prove(
             tools.contact.unit,
-            progress.image,
+            seen_from(progress.image, tools.setup.product.image.root, self._section.connectd_dir),
             progress.identity,
             self._section,
             reboot=tools.setup.product.prove.reboot,
