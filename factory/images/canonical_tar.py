@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from operator import attrgetter
 
 from factory.values import FileEntry
 
 _BLOCK = 512
 _FILE, _FOLDER = b"0", b"5"
 _END = bytes(2 * _BLOCK)
+_path = attrgetter("path")
 _PADDING = tuple(bytes(count) for count in range(_BLOCK))
 
 
@@ -23,16 +25,20 @@ def canonical_tar(entries: Sequence[FileEntry], contents: Mapping[str, bytes]) -
     Paths are ASCII and shorter than 100 characters, which template sets are held to.
     """
     pieces: list[bytes] = []
-    for entry in sorted(entries, key=lambda entry: entry.path):
-        content = b"" if entry.is_folder else contents[entry.path]
-        pieces += (_header(entry.path, entry.mode, len(content), folder=entry.is_folder), content)
-        pieces.append(_PADDING[-len(content) % _BLOCK])
+    for entry in sorted(entries, key=_path):
+        path = entry.path
+        if entry.sha256 is None:
+            pieces.append(_header(path, entry.mode, 0, True))
+            continue
+        content = contents[path]
+        size = len(content)
+        pieces += (_header(path, entry.mode, size, False), content, _PADDING[-size % _BLOCK])
     pieces.append(_END)
     return b"".join(pieces)
 
 
 @lru_cache(maxsize=4096)
-def _header(path: str, mode: int, size: int, *, folder: bool) -> bytes:
+def _header(path: str, mode: int, size: int, folder: bool) -> bytes:
     """Kept, since from unit to unit of a product only a few sizes differ."""
     name = (path + "/" if folder else path).encode("ascii")
     if len(name) > 100:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from factory.values import (
     HardwareId,
     InvalidValue,
     RegistrationKey,
+    names,
     sentinel,
 )
 
@@ -140,3 +143,21 @@ def test_types_are_not_each_other() -> None:
     other: object = RegistrationKey.parse("abc")
     assert HardwareId.parse("abc") != other
     assert HardwareId.parse("abc") == HardwareId.parse("abc")
+
+
+@given(st.from_regex(names._GOOD_ID, fullmatch=True), st.from_regex(names._GOOD_TEXT, fullmatch=True))
+def test_the_quick_look_accepts_nothing_that_the_long_one_refuses(identifier: str, text: str) -> None:
+    never = re.compile(r"(?!)")
+    for kind, value in ((HardwareId, identifier), (RegistrationKey, identifier), (DeviceName, text), (Category, text)):
+        quick = outcome(kind, value)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(names, "_GOOD_ID", never)
+            patch.setattr(names, "_GOOD_TEXT", never)
+            assert outcome(kind, value) == quick
+
+
+def outcome(kind: type[HardwareId | RegistrationKey | DeviceName | Category], text: str) -> str:
+    try:
+        return kind.parse(text).text
+    except InvalidValue as error:
+        return f"{error.code} {error.message}"
