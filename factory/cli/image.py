@@ -101,10 +101,11 @@ def _rows(
     quiet: bool
 ) -> Rows:  # fmt: skip
     from factory.config import load_bench
-    from factory.lots.build_rows import sheet_rows, unit_rows
+    from factory.lots.build_cloud import rows_of_sheet
+    from factory.lots.build_rows import unit_rows
 
     if sheet is not None:
-        return sheet_rows(sheet, kind)
+        return rows_of_sheet(sheet, kind, keys)
     station: Bench | None = load_bench(bench) if bench else None
     with use_ledger(ledger, station, quiet=quiet) as book:
         return unit_rows(book, kind, lot or "", keys)

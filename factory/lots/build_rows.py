@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -25,7 +25,7 @@ from factory.sheets.reading.open_file import open_sheet
 from factory.sheets.reading.source import Cells, split
 from factory.sheets.report import Report
 from factory.sheets.rules import Use
-from factory.values import digest
+from factory.values import Identity, digest
 
 LETTERS = "ABCDEFGHIJ"
 _UNCAPPED = replace(REMOTEIT_BULK, max_rows=10**9, max_bytes=10**12)
@@ -48,7 +48,8 @@ class SheetRefused(FactoryError):  # noqa: N818 - reads as what happened
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """One image to make, as texts: `row` is the sheet's number, or the unit's place in its lot from 1. An empty key
-    is derived; `macs`, `serial`, `parts` and `version` are known for units of the ledger.
+    is derived; `macs`, `serial`, `parts` and `version` are known for units of the ledger. `identity` is there where the
+    unit was worked out already.
     """
 
     row: int
@@ -60,6 +61,7 @@ class Wanted:
     serial: str | None = None
     parts: tuple[tuple[str, str], ...] = ()
     version: int | None = None
+    identity: Identity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Rows:
     name: str
     sha256: str
     count: int
-    source: SheetRows | UnitRows
+    source: Iterable[Wanted]
     file: Path | None = None
 
     def require_unchanged(self) -> None:
@@ -98,7 +100,7 @@ def sheet_rows(file: Path, product: Product) -> Rows:
         raise UsageError(
             f"images are made from sheets of {REMOTEIT_BULK.name}, and {product.product.name} registers with "
             f"{product.registration.profile}",
-            hint="The line makes its images, from what it reads on each unit.",
+            hint="Sheets of other clouds are read by rows_of_sheet.",
             code="image.profile",
         )
     before = file_hash(file)

@@ -72,10 +72,9 @@ class Task:
     @classmethod
     def of(cls, product: Product, builder: Builder, keys: KeySource, folder: Path | None) -> Task:
         """The task of one product. Raises UsageError for an expression that cannot be compiled."""
-        assert isinstance(product.registration, BulkRegistration)
-        section = product.identity
-        identifier = Identifier.open(section, product.registration, keys, product.product.name)
-        code = product.registration.bulk_identification_code
+        section, registration = product.identity, product.registration
+        identifier = Identifier.open(section, registration, keys, product.product.name)
+        code = registration.bulk_identification_code if isinstance(registration, BulkRegistration) else ""
         return cls(
             builder, identifier, keys, product.product.name, code, section.registration_key, section.device_name, folder
         )
@@ -107,6 +106,8 @@ class Task:
 
     def identity(self, row: Wanted) -> Identity:
         """Who the unit of a row is. Raises InvalidValue, IdentityRefused and SecretError."""
+        if row.identity is not None:
+            return row.identity
         hardware_id = HardwareId.parse(row.hardware_id)
         derived = not row.key
         return Identity(
