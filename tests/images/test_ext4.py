@@ -84,6 +84,7 @@ def test_any_contents(
     path = write(sparse, tmp_path / "image")
     fsck(path)
     look(path, ENTRIES, contents)
+    assert sparse.known == Sparse.of(path.read_bytes()).payload
     assert Sparse.read(path, SIZE) == sparse == Sparse.of(path.read_bytes()) == Sparse.decoded(sparse.encoded(), "")
     assert path.read_bytes() == sparse.whole()
     found = {member.path: member for member in read_ext4(sparse.read_at, SIZE, "image", limit=SIZE)}

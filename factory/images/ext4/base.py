@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import stat
 import struct
 import tempfile
@@ -13,8 +14,8 @@ from pathlib import Path
 from factory.images.errors import ImageError
 from factory.images.ext4.crc32c import crc32c, field_tables
 from factory.images.ext4.layout import ROOT, Inode, Layout
-from factory.images.ext4.reader import walk
-from factory.images.ext4.sparse import BLOCK, Sparse
+from factory.images.ext4.reader import SPARE, folder, walk
+from factory.images.ext4.sparse import BLOCK, Sparse, payload_of
 from factory.images.programs import program, run
 from factory.values import FileEntry
 
@@ -55,11 +56,13 @@ class Base:
     blocks: tuple[int, ...]
     data: bytes = field(repr=False)
     slots: tuple[Slot, ...]
+    digests: tuple[bytes, ...] = field(repr=False)
 
     def patched(self, contents: Mapping[str, bytes]) -> Sparse:
         """The image with these contents, which must have the base's shape. Pure; exact to the byte."""
         data = bytearray(self.data)
         empty: list[int] = []
+        changed: set[int] = set()
         for slot in self.slots:
             content = contents[slot.path]
             size = len(content)
@@ -67,10 +70,21 @@ class Base:
                 part = content[number * BLOCK : (number + 1) * BLOCK]
                 at = index * BLOCK
                 data[at : at + len(part)] = part
+                changed.add(index)
                 if part[0] == 0 and not any(part):
                     empty.append(index)
             _set_size(data, slot, size)
-        return Sparse(self.size, self._ranges(data, frozenset(empty)))
+            changed.add(slot.inode // BLOCK)
+        return Sparse(self.size, self._ranges(data, frozenset(empty)), self._payload(data, changed, empty))
+
+    def _payload(self, data: bytearray, changed: set[int], empty: list[int]) -> str:
+        """The payload hash, for which only the blocks that differ from unit to unit are hashed."""
+        digests = list(self.digests)
+        view = memoryview(data)
+        for index in changed:
+            digests[index] = hashlib.sha256(view[index * BLOCK : (index + 1) * BLOCK]).digest()
+        pairs = zip((number * BLOCK for number in self.blocks), digests, strict=True)
+        return payload_of(self.size, (pair for index, pair in enumerate(pairs) if index not in empty))
 
     def _ranges(self, data: bytearray, empty: frozenset[int]) -> tuple[tuple[int, bytes], ...]:
         """Neighbouring blocks joined; a content block of zeros is left to be a hole."""
@@ -121,15 +135,16 @@ def _make(
 ) -> None:
     identity = str(uuid.uuid5(_NAMESPACE, product))
     environment = {"E2FSPROGS_FAKE_TIME": str(_TIME), "MKE2FS_CONFIG": "/dev/null"}
-    features = "none,^has_journal,ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,sparse_super"
+    features = "none,^has_journal,ext_attr,dir_index,filetype,extent,64bit,flex_bg,sparse_super"
     features += ",large_file,huge_file,dir_nlink,extra_isize,metadata_csum"
     argv = [program("mke2fs"), "-q", "-F", "-t", "ext4", "-b", str(BLOCK), "-I", str(INODE), "-O", features, "-m", "0"]
     argv += ["-U", identity, "-E", f"hash_seed={identity},root_owner=0:0,nodiscard,lazy_itable_init=0"]
     run([*argv, str(image), str(size // BLOCK)], environment=environment)
-    commands = []
+    # lost+found anew has one block instead of four; folders first, so that contents lie together.
+    commands = ["rmdir lost+found", "mkdir lost+found"]
+    commands += [f"mkdir {entry.path}" for entry in entries if entry.is_folder]
     for entry in entries:
         if entry.is_folder:
-            commands.append(f"mkdir {entry.path}")
             continue
         # Zeros would become holes, and a hole has no block to patch.
         source = folder / f"content-{blocks[entry.path]}"
@@ -150,9 +165,9 @@ def _base(data: bytearray, entries: Sequence[FileEntry], files: Sequence[str], s
         raise ImageError("the base image does not hold the files that were written to it", hint=_LARGER)
     modes = {entry.path: entry.mode for entry in entries}
     seeds = {path: _settled(data, layout, inode, modes[path]) for path, inode in found.items()}
-    spare = [layout.inode(number) for number in (ROOT, 11)]
-    for inode in spare:
-        _settled(data, layout, inode, stat.S_IMODE(inode.mode))
+    root = layout.inode(ROOT)
+    _settled(data, layout, root, 0o755)
+    _settled(data, layout, layout.inode(dict(folder(layout, root))[SPARE]), 0o700)
     content: dict[str, tuple[int, ...]] = {}
     for path, count in zip(files, shape, strict=True):
         physical = layout.blocks(found[path])
@@ -168,7 +183,8 @@ def _base(data: bytearray, entries: Sequence[FileEntry], files: Sequence[str], s
     place = {number: index for index, number in enumerate(used)}
     slots = tuple(_slot(path, content[path], found[path].place, seeds[path], place) for path in files)
     packed = b"".join(data[n * BLOCK : (n + 1) * BLOCK] for n in used)
-    return Base(len(data), shape, tuple(used), packed, slots)
+    digests = tuple(hashlib.sha256(packed[at : at + BLOCK]).digest() for at in range(0, len(packed), BLOCK))
+    return Base(len(data), shape, tuple(used), packed, slots, digests)
 
 
 def _slot(path: str, blocks: Sequence[int], inode: int, checksum: int | None, place: Mapping[int, int]) -> Slot:

@@ -9,7 +9,7 @@ from factory.images.errors import ImageError
 from factory.images.ext4.layout import ROOT, Inode, Layout, Reader
 from factory.images.tree import Kind, Member
 
-_SPARE = "lost+found"
+SPARE = "lost+found"
 _MOST_MEMBERS = 100_000
 _DEEPEST = 64
 
@@ -34,7 +34,7 @@ def walk(layout: Layout, number: int, above: str = "", seen: tuple[int, ...] = (
     if number in seen or len(seen) > _DEEPEST:
         raise ImageError(f"{layout.place}: the folder /{above} contains itself")
     for name, child in folder(layout, layout.inode(number)):
-        if name in (".", "..") or (not above and name == _SPARE):
+        if name in (".", "..") or (not above and name == SPARE):
             continue
         path = f"{above}/{name}" if above else name
         inode = layout.inode(child)

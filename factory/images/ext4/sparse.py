@@ -14,6 +14,7 @@ from factory.images.errors import ImageError
 
 BLOCK = 4096
 _RANGE = struct.Struct("<QQ")
+_PLACE = struct.Struct("<Q")
 _HEAD = struct.Struct("<QI")
 
 
@@ -21,19 +22,26 @@ _HEAD = struct.Struct("<QI")
 class Sparse:
     """`ranges` are (offset, bytes) in ascending order, whole blocks of 4096 bytes of which none is all zeros, joined
     where they touch: the same image has the same ranges whoever made it. `size` is that of the whole, in bytes.
+    `known` is its payload hash where the maker has worked it out.
     """
 
     size: int
     ranges: tuple[tuple[int, bytes], ...] = field(repr=False)
+    known: str = field(default="", repr=False, compare=False)
 
     @property
     def payload(self) -> str:
-        """SHA-256 over the size and every range with its place: the image's hash without its zeros, as hex."""
-        sha = hashlib.sha256(struct.pack("<Q", self.size))
-        for offset, data in self.ranges:
-            sha.update(_RANGE.pack(offset, len(data)))
-            sha.update(data)
-        return sha.hexdigest()
+        """SHA-256 over the size and, for every block that holds anything, its place and its own SHA-256: the image's
+        hash without its zeros, as hex. By blocks, so that those that all units share are hashed once.
+        """
+        return self.known or payload_of(
+            self.size,
+            (
+                (offset + at, hashlib.sha256(data[at : at + BLOCK]).digest())
+                for offset, data in self.ranges
+                for at in range(0, len(data), BLOCK)
+            ),
+        )
 
     def write(self, stream: BinaryIO) -> None:
         """Write it to an empty file, leaving holes where the zeros are. Raises OSError."""
@@ -110,6 +118,14 @@ class Sparse:
                     raise ImageError(f"{path} holds more than {limit} bytes", hint="Is this the image you meant?")
                 at += len(data) or size
         return cls(size, _joined(found))
+
+
+def payload_of(size: int, blocks: Iterable[tuple[int, bytes]]) -> str:
+    """The payload hash of an image of `size` bytes from the place and the digest of each block, ascending."""
+    pieces = [_PLACE.pack(size)]
+    for place, digest in blocks:
+        pieces += (_PLACE.pack(place), digest)
+    return hashlib.sha256(b"".join(pieces)).hexdigest()
 
 
 def _filled(data: bytes | bytearray, at: int) -> Iterable[tuple[int, bytes]]:
