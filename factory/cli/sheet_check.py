@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from factory.cli.session import Session, show, talk
-from factory.errors import Exit
+from factory.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,6 +55,10 @@ def check(
     session: Session = context.obj
     if json:
         session.json("sheet.check")
+    if annotate is not None:
+        require_workbook_name(annotate)
+        if annotate.exists() and file.exists() and annotate.samefile(file):
+            raise UsageError(f"{annotate} is the sheet itself", hint="Name another file for the marked copy.")
     chosen, rules = sheet_rules(profile, product)
     report = check_file(file, Asked(profile=chosen, product=rules, most=max_findings))
     if annotate is not None:
@@ -69,6 +73,12 @@ def check(
             talk().print(f"marked copy: {annotate}", soft_wrap=True, markup=False)
     if report.errors:
         raise typer.Exit(Exit.FAILED)
+
+
+def require_workbook_name(path: Path) -> None:
+    """Raise UsageError when a workbook is to be written under a name that no program opens as one."""
+    if path.suffix.lower() != ".xlsx":
+        raise UsageError(f"{path} would be a workbook", hint=f"Name it {path.stem}.xlsx.")
 
 
 def sheet_rules(profile: str | None, product: Path | None) -> tuple[Profile | None, ProductRules]:
@@ -104,6 +114,8 @@ def print_report(report: Report, console: Console) -> None:
     )  # stable: by row inside
     for code, group in groupby(ordered, key=lambda one: one.code):
         _print_group(code, list(group), report.totals[code], console)
+    for code in sorted(report.totals.keys() - {one.code for one in ordered}):
+        console.print(Text(f"\n{code}, {report.totals[code]} in all, beyond --max-findings", style="bold"))
     if not report.totals:
         console.print(Text("nothing found", style="green"))
         return
@@ -125,8 +137,10 @@ def _print_group(code: str, findings: list[SheetFinding], total: int, console: C
         console.print(_line(finding, coloured=console.color_system is not None), soft_wrap=True)
         if finding.hint:
             hints.setdefault(finding.hint)
-    if total > _PER_CODE:
-        console.print(Text(f"  and {total - _PER_CODE} more; --json and --annotate have them", style="dim"))
+    shown = min(len(findings), _PER_CODE)
+    if total > shown:
+        where = "--json and --annotate have them" if len(findings) == total else "a higher --max-findings lists them"
+        console.print(Text(f"  and {total - shown} more; {where}", style="dim"))
     for hint in list(hints)[:3]:
         console.print(Text(f"  -> {hint}", style="cyan"), soft_wrap=True)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from factory.cli.session import Session, talk
-from factory.cli.sheet_check import ProductOption, ProfileOption, sheet_rules
+from factory.cli.sheet_check import ProductOption, ProfileOption, require_workbook_name, sheet_rules
 
 
 def template(
@@ -22,12 +22,16 @@ def template(
 
     Example:  factory sheet template order.xlsx --product acme/product.toml
     """
+    from factory.errors import UsageError
     from factory.sheets.profiles import REMOTEIT_BULK
     from factory.sheets.template import write_template
 
     session: Session = context.obj
     if json:
         session.json("sheet.template")
+    require_workbook_name(file)
+    if file.exists():  # it may be a sheet that somebody has filled in
+        raise UsageError(f"{file} is there already", hint="Name another file, or move that one away.")
     chosen, rules = sheet_rules(profile, product)
     path = write_template(file, chosen or REMOTEIT_BULK, rules)
     if json:

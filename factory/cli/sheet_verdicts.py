@@ -66,6 +66,8 @@ def verdicts(
     console.print(f"lot {lot}: {changed}; {taken.unchanged} as before", markup=False, soft_wrap=True)
     if taken.silent:
         shown = ", ".join(taken.silent[:5]) + (" ..." if len(taken.silent) > 5 else "")
-        console.print(f"not in the answer: {len(taken.silent)} units ({shown})", markup=False, style="yellow")
+        console.print(
+            f"not in the answer: {len(taken.silent)} units ({shown})", markup=False, soft_wrap=True, style="yellow"
+        )
     if taken.rejected:
-        console.print("next: factory sheet export --only rejected", markup=False)
+        console.print(f"next: factory sheet export --lot {lot} --only rejected", markup=False, soft_wrap=True)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import itertools
+import math
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from factory.files import PRIVATE, write_bytes
-from factory.sheets.cell_text import put_text
+from factory.sheets.cell_text import TEXT_FORMAT, put_text
 from factory.sheets.errors import SheetError
 from factory.sheets.finding import SheetFinding
 from factory.sheets.profile import letter
 from factory.sheets.profiles import profile
+from factory.sheets.reading.csv_rows import MOST_COLUMNS
 from factory.sheets.reading.open_file import open_sheet
 from factory.sheets.reading.source import Source, Unreadable, split
 from factory.sheets.report import Report
@@ -29,8 +32,9 @@ _RED, _YELLOW, _GREY = "FFC7CE", "FFEB9C", "EFEFEF"
 
 
 def annotate(path: Path, report: Report, out: Path) -> Path:
-    """Write a workbook with the values of the sheet as texts, bad cells coloured and commented, and a list of all
-    findings on a second sheet. The file may hold registration keys and is written with mode 0600.
+    """Write a workbook with the values of the sheet, bad cells coloured and commented, and a list of all findings on
+    a second sheet. Formulas and error cells become texts; numbers, dates and logical values stay what they are, or the
+    copy would pass a check that the sheet did not. The file may hold registration keys and is written with mode 0600.
 
     Raises SheetError when the file cannot be read as a sheet at all, or is too large to mark; FileError.
     """
@@ -74,11 +78,23 @@ def _copy(source: Source, sheet: Worksheet) -> None:
             text = as_text(value)
             if mark is not None:
                 text = f"={mark.text}" if mark.kind == "formula" else mark.text
-            if text:
-                put_text(sheet.cell(number, at + 1), text)  # type: ignore[arg-type]
+            if text and at < MOST_COLUMNS:
+                _put(sheet.cell(number, at + 1), value if mark is None else text, text)
                 widths[at] = max(widths[at], min(len(text), 40))
     for at, width in widths.items():
-        sheet.column_dimensions[letter(at)].width = width + 3
+        dimension = sheet.column_dimensions[letter(at)]
+        dimension.width, dimension.number_format = width + 3, TEXT_FORMAT  # what is typed anew stays a text
+
+
+def _put(cell: Any, value: object, text: str) -> None:
+    """Put a value into a cell as what it was. A number in a cell of text format stays one until it is typed anew."""
+    if isinstance(value, (bool, int, float)) and math.isfinite(value):
+        cell.value = value
+        cell.number_format = TEXT_FORMAT
+    elif isinstance(value, (datetime.date, datetime.time, datetime.timedelta)):
+        cell.value = value
+    else:
+        put_text(cell, text)
 
 
 def _mark(findings: tuple[SheetFinding, ...], sheet: Worksheet) -> None:
@@ -121,4 +137,7 @@ def _list(report: Report, book: Workbook, marked: str) -> None:
         if one.cell:
             sheet.cell(number, 1).hyperlink = f"#'{marked}'!{one.cell}"
             sheet.cell(number, 1).font = Font(color="0563C1", underline="single")
+    cut = sum(report.totals.values()) - len(report.findings)
+    if cut:
+        put_text(sheet.cell(len(report.findings) + 2, 1), f"and {cut} more, neither listed nor marked here")
     sheet.freeze_panes = "A2"

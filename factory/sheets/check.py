@@ -187,7 +187,8 @@ class _Run:
 
     def _whole_file(self) -> None:
         """The portal's caps, and a table without rows."""
-        if self._count == 0 and not self._findings.totals["FILE-QUOTE"]:
+        unread = all(name in (UNKNOWN, BESIDE) for name in self._header.columns)  # then HDR-NONE has said it
+        if self._count == 0 and not unread and not self._findings.totals["FILE-QUOTE"]:
             self._findings.add(Trouble("FILE-NOROWS"), Place())
         most, size = self._profile.max_rows, self._source.size
         hint = "`factory sheet export` splits by itself."

@@ -102,7 +102,8 @@ def _absent(columns: Sequence[str], profile: Profile, use: Use) -> list[tuple[Tr
     for column in profile.columns:
         if column.name not in columns:
             required = column.required and (use is Use.UPLOAD or column.work_required)
-            troubles.append((Trouble("HDR-MISSING" if required else "HDR-ABSENT", {"name": column.name}), None))
+            if required or profile.complete:
+                troubles.append((Trouble("HDR-MISSING" if required else "HDR-ABSENT", {"name": column.name}), None))
     present = [name for name in columns if name not in (UNKNOWN, BESIDE)]
     ordered = [name for name in profile.names if name in present]
     for name, wanted in zip(present, ordered, strict=True):

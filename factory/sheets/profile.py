@@ -39,7 +39,8 @@ class Profile:
     `forbidden` are the characters that no value may hold, `leads` those that none may start with, since a
     spreadsheet would run it (spreadsheet reference, section 4); `max_bytes` counts the whole file with its header.
     `per_call` is how many rows one call of the portal's interface takes, where there is one; of the columns of each
-    group in `either` a row needs at least one; `title` is what people call the portal.
+    group in `either` a row needs at least one; `title` is what people call the portal;
+    a sheet that is not `complete` may leave out the columns that it does not need, without a word about it.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Profile:
     title: str = ""
     per_call: int | None = None
     either: tuple[tuple[str, ...], ...] = ()
+    complete: bool = True
 
     @property
     def header(self) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from factory.cli import main
 from factory.errors import Exit
-from tests.sheets.made import csv_file, good
+from tests.sheets.made import csv_file, good, xlsx_file
 
 PRODUCT = """
 [product]
@@ -96,3 +96,32 @@ def test_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sheet", "compare", str(first), str(other), "--json"]) == Exit.FAILED
     document = json.loads(capsys.readouterr().out)
     assert document["schema"] == "factory.sheet.compare/1" and document["after_spreadsheet"] is True
+
+
+def test_a_cut_list_says_what_it_lacks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [*(good(number, HARDWARE_ID=f"zz1b7700000{number}") for number in range(1, 6)), good(9, DEVICE_NAME="")]
+    path = csv_file(tmp_path, rows)
+    assert main(["sheet", "check", str(path), "--max-findings", "2"]) == Exit.FAILED
+    said = capsys.readouterr().out
+    assert "and 3 more; a higher --max-findings lists them" in said
+    assert "VAL-EMPTY, 1 in all, beyond --max-findings" in said and "6 errors, 0 warnings" in said
+
+
+def test_nothing_of_the_users_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sheet = xlsx_file(tmp_path, {"B2": 1})
+    before = sheet.read_bytes()
+    assert main(["sheet", "check", str(sheet), "--annotate", str(sheet)]) == Exit.USAGE
+    assert "is the sheet itself" in capsys.readouterr().err
+    assert main(["sheet", "template", str(sheet)]) == Exit.USAGE
+    assert "is there already" in capsys.readouterr().err
+    assert sheet.read_bytes() == before
+
+
+@pytest.mark.parametrize("call", [("template",), ("check", "sheet.csv", "--annotate")], ids=["template", "annotate"])
+def test_a_workbook_is_named_like_one(
+    call: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    csv_file(tmp_path, [good(1)])
+    assert main(["sheet", *call, "order.csv"]) == Exit.USAGE
+    assert "Name it order.xlsx." in capsys.readouterr().err and not Path("order.csv").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import stat
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import openpyxl
 import pytest
 
 from factory.sheets.annotate import annotate
+from factory.sheets.check import Asked, check_file
 from factory.sheets.errors import SheetError
 from tests.sheets.made import checked, csv_file, good, xlsx_file
 
@@ -56,3 +58,32 @@ def test_what_cannot_be_read_cannot_be_marked(tmp_path: Path) -> None:
     with pytest.raises(SheetError, match="nothing to mark"):
         annotate(path, checked(path), tmp_path / "marked.xlsx")
     assert not (tmp_path / "marked.xlsx").exists()
+
+
+def test_a_marked_copy_that_comes_back_is_no_better_than_the_sheet(tmp_path: Path) -> None:
+    cells = {"B3": 1122334455, "D2": datetime.date(2026, 3, 4), "E2": True, "F2": 12, "G3": datetime.time(3, 4)}
+    path = xlsx_file(tmp_path, cells)
+    report = checked(path)
+    assert report.totals == {"XLS-NUM": 1, "XLS-DATE": 2, "XLS-BOOL": 1, "XLS-DIGITS": 1}
+    out = annotate(path, report, tmp_path / "marked.xlsx")
+    again = checked(out).totals
+    assert again.pop("XLS-HIDDEN") == 1  # the list of findings is a second sheet
+    assert again == report.totals
+    sheet = openpyxl.load_workbook(out)["upload"]
+    assert sheet["B3"].number_format == "@" and sheet.column_dimensions["B"].number_format == "@"
+
+
+def test_cells_beyond_the_last_column_do_not_stop_the_copy(tmp_path: Path) -> None:
+    rows = [*(good(number) for number in range(1, 25)), ["x"] * 20_000]
+    path = csv_file(tmp_path, rows)
+    report = checked(path)
+    assert report.totals["ROW-WIDTH"] == 1
+    book = openpyxl.load_workbook(annotate(path, report, tmp_path / "marked.xlsx"))
+    assert book["checked"].max_column == 16_384 and "[ROW-WIDTH]" in book["checked"]["A26"].comment.text
+
+
+def test_a_list_that_was_cut_says_so(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, [good(number, HARDWARE_ID=f"zz1b7700000{number}") for number in range(1, 6)])
+    book = openpyxl.load_workbook(annotate(path, check_file(path, Asked(most=2)), tmp_path / "marked.xlsx"))
+    assert book["Findings"].max_row == 4
+    assert book["Findings"]["A4"].value == "and 3 more, neither listed nor marked here"

@@ -13,6 +13,7 @@ from typing import Any
 import openpyxl
 import pytest
 
+from factory.sheets.check import Asked, check_file
 from factory.sheets.columns import Pool, ProductRules
 from factory.sheets.profiles import REMOTEIT_BULK, XYTE
 from factory.sheets.rules import Use
@@ -302,7 +303,14 @@ def test_22_no_header(tmp_path: Path) -> None:
     report = checked(path)
     assert codes(report) == {"HDR-NONE"} and report.rows == 2
     path.write_text("serial;owner\n1;2\n")
-    assert "HDR-NONE" in codes(checked(path))
+    assert codes(checked(path)) == {"HDR-NONE", "FILE-DELIM"}
+
+
+def test_an_order_may_leave_out_what_it_does_not_need(tmp_path: Path) -> None:
+    path = tmp_path / "order.csv"
+    path.write_text("SERIAL,DEVICE_NAME\nA26-1,North")
+    report = check_file(path, Asked(use=Use.WORK))
+    assert (report.profile, codes(report)) == ("order", set())
 
 
 def test_22_the_templates_own_space_is_right(tmp_path: Path) -> None:
@@ -334,6 +342,7 @@ FILES: list[tuple[str, bytes, str]] = [
     ("FILE-DELIM", csv_text([good(1)]).replace(",", "\t").encode(), "fields are separated by tabs"),
     ("FILE-QUOTED", csv_text([good(1, CATEGORY_A='"Cat A"')]).encode(), "2 quote character(s), first on line 2"),
     ("FILE-TYPE", b"%PDF-1.7 ...", "this is a PDF document, not a sheet"),
+    ("FILE-TYPE", b"," * 200_000, "this is a text with 200001 cells in one line, not a sheet"),
     ("FILE-TYPE", b"<html><table><tr><td>1</td></tr></table>", "this is a web page, not a sheet"),
     ("FILE-TYPE", b'[{"mac": "001b77000011"}]', "this is a JSON document, not a sheet"),
 ]

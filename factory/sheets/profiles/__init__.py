@@ -12,6 +12,7 @@ from factory.sheets.profiles.remoteit_bulk import REMOTEIT_BULK
 from factory.sheets.profiles.xyte import XYTE
 
 GROUP = "factory.profiles"
+_WITHOUT_A_SHEET = frozenset(("remoteit-package",))
 _OURS = {one.name: one for one in (REMOTEIT_BULK, XYTE, ORDER)}
 
 
@@ -40,6 +41,12 @@ def profile(name: str) -> Profile:
         if not isinstance(found, Profile):
             raise UsageError(f"{entry.value} is no Profile", hint="The entry point names a factory.sheets.Profile.")
         return found
+    if name in _WITHOUT_A_SHEET:
+        raise UsageError(
+            f"{name} has no upload file: its units register without one",
+            hint="For its orders: --profile order.",
+            code="sheet.profile",
+        )
     raise UsageError(f"there is no profile {name}", hint=f"Known: {', '.join(profile_names())}.", code="sheet.profile")
 
 

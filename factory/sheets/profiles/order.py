@@ -30,5 +30,6 @@ ORDER = Profile(
     max_bytes=5_000_000,
     forbidden=REMOTEIT_BULK.forbidden,
     either=(("SERIAL", "MAC", "MAC_2"),),
+    complete=False,
 )  # fmt: skip
 """Names here are what `order.COLUMN` in product.toml says."""

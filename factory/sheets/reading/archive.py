@@ -162,4 +162,6 @@ def _bomb(why: str) -> Unreadable:
 
 
 def _megabytes(size: int) -> str:
+    if size < 100_000:
+        return f"{size / 1_000:.0f} kB"
     return f"{size / 1_000_000:.1f} MB" if size < 10_000_000 else f"{size // 1_000_000} MB"

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from factory.sheets.finding import Trouble
 from factory.sheets.reading.csv_bytes import judge_bytes
-from factory.sheets.reading.source import Cells, Source
+from factory.sheets.reading.source import Cells, Source, Unreadable
 from factory.sheets.rules import Use
 
 if TYPE_CHECKING:
     from _csv import Reader
 
+MOST_COLUMNS = 16_384
+"""As many as a spreadsheet program has; more in one row is no sheet, and judging each name would take minutes."""
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -23,11 +25,16 @@ def read_csv(raw: bytes, use: Use, known: Sequence[str] = ()) -> Source:
     """Judge the bytes of a CSV and begin to parse it strictly.
 
     `known` are column names (in lower case) that help to find the delimiter in the first line. A quote that is never
-    closed ends the rows and is reported at the end with the line on which it was opened. Raises Unreadable.
+    closed ends the rows and is reported at the end with the line on which it was opened. Raises Unreadable, also for
+    one of the first lines with more cells than a sheet can have.
     """
     judged = judge_bytes(raw)
     content = judged.content
     delimiter = _delimiter(content, known)
+    widest = max(line.count(delimiter.encode()) for line in content.split(b"\n", 20)[:20]) + 1
+    if widest > MOST_COLUMNS:
+        what = f"a text with {widest} cells in one line"
+        raise Unreadable(Trouble("FILE-TYPE", {"what": what, "hint": "Save the sheet as .csv or .xlsx."}))
     troubles = list(judged.troubles)
     if delimiter != ",":
         troubles.append(Trouble("FILE-DELIM", {"found": DELIMITERS[delimiter], "wanted": DELIMITERS[","]}))
