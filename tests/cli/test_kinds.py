@@ -35,6 +35,16 @@ def test_there_is_no_upload_file(made: Path, tmp_path: Path, capsys: pytest.Capt
     assert not (tmp_path / "out").exists()
 
 
+def test_a_sheet_for_a_cloud_that_has_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", str(tmp_path / "a"), "--kind", "remoteit-package"]) == Exit.DONE
+    (tmp_path / "order.csv").write_text("SERIAL,MAC\nA-1,001b77a4c011\n")
+    check = ["sheet", "check", str(tmp_path / "order.csv"), "--product", str(tmp_path / "a" / "product.toml")]
+    assert main(check) == Exit.USAGE
+    said = capsys.readouterr().err
+    assert "remoteit-package has no upload file" in said and "--profile order" in said
+    assert main([*check, "--profile", "order"]) == Exit.DONE
+
+
 def test_an_unknown_kind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["init", str(tmp_path / "a"), "--kind", "xite"]) == Exit.USAGE
     assert "remoteit-bulk, remoteit-package, xyte" in capsys.readouterr().err
