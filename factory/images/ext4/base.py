@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import stat
 import struct
 import tempfile
@@ -15,7 +14,7 @@ from factory.images.errors import ImageError
 from factory.images.ext4.crc32c import crc32c, field_tables
 from factory.images.ext4.layout import ROOT, Inode, Layout
 from factory.images.ext4.reader import SPARE, folder, walk
-from factory.images.ext4.sparse import BLOCK, Sparse, payload_of
+from factory.images.ext4.sparse import BLOCK, Sparse, digest_of, payload_of
 from factory.images.programs import program, run
 from factory.values import FileEntry
 
@@ -23,6 +22,7 @@ INODE = 256
 _NAMESPACE = uuid.UUID("6f1d5f0e-3f0b-5a55-9d0b-6a4f2d0c7b11")
 _TIME = 1  # second of 1970: 0 would mean "now" to e2fsprogs
 _SIZE_AT, _LOW, _HIGH = 4, 0x7C, 0x82
+_ZEROS = bytes(BLOCK)
 
 Shape = tuple[int, ...]
 """Blocks of each file, in the order of the paths; a tree of another shape needs another base."""
@@ -35,83 +35,67 @@ def shape_of(files: Sequence[str], contents: Mapping[str, bytes]) -> Shape:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Where one file's content and inode lie in the packed blocks of a base: index of its blocks in the order of the
-    file, place of the inode, its checksum's value for size 0 (None without checksums), and its size in the base.
+    """Where one file lies in a base: the indices of its blocks in the order of the file, the index of the block that
+    its inode lies in and its place there, and the inode's checksum for size 0 (None without checksums).
     """
 
     path: str
     blocks: tuple[int, ...]
+    table: int
     inode: int
     checksum: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """An image without its contents. `blocks` are the numbers of all blocks that hold anything, ascending; `data` has
-    them one after the other, the contents' still zero. Plain values: it travels into the workers of a batch.
+    """An image without its contents. `blocks` are (place, bytes) of all blocks that hold anything, ascending, those of
+    the contents still zero; `digests` are their SHA-256. Plain values: it travels into the workers of a batch.
     """
 
     size: int
     shape: Shape
-    blocks: tuple[int, ...]
-    data: bytes = field(repr=False)
+    blocks: tuple[tuple[int, bytes], ...] = field(repr=False)
     slots: tuple[Slot, ...]
     digests: tuple[bytes, ...] = field(repr=False)
 
     def patched(self, contents: Mapping[str, bytes]) -> Sparse:
         """The image with these contents, which must have the base's shape. Pure; exact to the byte."""
-        data = bytearray(self.data)
-        empty: list[int] = []
-        changed: set[int] = set()
+        blocks, digests = list(self.blocks), list(self.digests)
+        tables: dict[int, bytearray] = {}
+        empty: set[int] = set()
         for slot in self.slots:
             content = contents[slot.path]
-            size = len(content)
             for number, index in enumerate(slot.blocks):
                 part = content[number * BLOCK : (number + 1) * BLOCK]
-                at = index * BLOCK
-                data[at : at + len(part)] = part
-                changed.add(index)
+                digests[index] = digest_of(part)
+                blocks[index] = (blocks[index][0], part.ljust(BLOCK, b"\0"))
                 if part[0] == 0 and not any(part):
-                    empty.append(index)
-            _set_size(data, slot, size)
-            changed.add(slot.inode // BLOCK)
-        return Sparse(self.size, self._ranges(data, frozenset(empty)), self._payload(data, changed, empty))
-
-    def _payload(self, data: bytearray, changed: set[int], empty: list[int]) -> str:
-        """The payload hash, for which only the blocks that differ from unit to unit are hashed."""
-        digests = list(self.digests)
-        view = memoryview(data)
-        for index in changed:
-            digests[index] = hashlib.sha256(view[index * BLOCK : (index + 1) * BLOCK]).digest()
-        pairs = zip((number * BLOCK for number in self.blocks), digests, strict=True)
-        return payload_of(self.size, (pair for index, pair in enumerate(pairs) if index not in empty))
-
-    def _ranges(self, data: bytearray, empty: frozenset[int]) -> tuple[tuple[int, bytes], ...]:
-        """Neighbouring blocks joined; a content block of zeros is left to be a hole."""
-        ranges, start = [], 0
-        view = memoryview(data)
-        for index in range(1, len(self.blocks) + 1):
-            over = index == len(self.blocks) or self.blocks[index] != self.blocks[index - 1] + 1
-            if index - 1 in empty:
-                if start < index - 1:
-                    ranges.append((self.blocks[start] * BLOCK, bytes(view[start * BLOCK : (index - 1) * BLOCK])))
-                start = index
-            elif over or index in empty:
-                ranges.append((self.blocks[start] * BLOCK, bytes(view[start * BLOCK : index * BLOCK])))
-                start = index
-        return tuple(ranges)
+                    empty.add(index)
+            table = tables.get(slot.table)
+            if table is None:
+                table = tables[slot.table] = bytearray(blocks[slot.table][1])
+            _set_size(table, slot, len(content))
+        for index, table in tables.items():
+            part = bytes(table)
+            blocks[index] = (blocks[index][0], part)
+            digests[index] = digest_of(part)
+        if empty:  # a block of zeros is left to be a hole
+            blocks = [block for index, block in enumerate(blocks) if index not in empty]
+            digests = [digest for index, digest in enumerate(digests) if index not in empty]
+        places = (place for place, _ in blocks)
+        return Sparse(self.size, tuple(blocks), payload_of(self.size, zip(places, digests, strict=True)))
 
 
-def _set_size(data: bytearray, slot: Slot, size: int) -> None:
+def _set_size(table: bytearray, slot: Slot, size: int) -> None:
     at = slot.inode
-    low = struct.pack("<I", size)
-    data[at + _SIZE_AT : at + _SIZE_AT + 4] = low
+    low = size.to_bytes(4, "little")
+    table[at + _SIZE_AT : at + _SIZE_AT + 4] = low
     if slot.checksum is not None:
         crc = slot.checksum
-        for table, byte in zip(field_tables(_SIZE_AT, 4, INODE), low, strict=True):
-            crc ^= table[byte]
-        data[at + _LOW : at + _LOW + 2] = (crc & 0xFFFF).to_bytes(2, "little")
-        data[at + _HIGH : at + _HIGH + 2] = (crc >> 16).to_bytes(2, "little")
+        for sums, byte in zip(field_tables(_SIZE_AT, 4, INODE), low, strict=True):
+            crc ^= sums[byte]
+        table[at + _LOW : at + _LOW + 2] = (crc & 0xFFFF).to_bytes(2, "little")
+        table[at + _HIGH : at + _HIGH + 2] = (crc >> 16).to_bytes(2, "little")
 
 
 def make_base(product: str, size: int, entries: Sequence[FileEntry], shape: Shape) -> Base:
@@ -177,19 +161,17 @@ def _base(data: bytearray, entries: Sequence[FileEntry], files: Sequence[str], s
         for number in content[path]:
             data[number * BLOCK : (number + 1) * BLOCK] = bytes(BLOCK)
     ours = {number for numbers in content.values() for number in numbers}
-    zeros = bytes(BLOCK)
-    total = len(data) // BLOCK
-    used = [n for n in range(total) if n in ours or data[n * BLOCK : (n + 1) * BLOCK] != zeros]
-    place = {number: index for index, number in enumerate(used)}
+    parts = [(n, bytes(data[n * BLOCK : (n + 1) * BLOCK])) for n in range(len(data) // BLOCK)]
+    blocks = tuple((n * BLOCK, part) for n, part in parts if n in ours or part != _ZEROS)
+    place = {at // BLOCK: index for index, (at, _) in enumerate(blocks)}
     slots = tuple(_slot(path, content[path], found[path].place, seeds[path], place) for path in files)
-    packed = b"".join(data[n * BLOCK : (n + 1) * BLOCK] for n in used)
-    digests = tuple(hashlib.sha256(packed[at : at + BLOCK]).digest() for at in range(0, len(packed), BLOCK))
-    return Base(len(data), shape, tuple(used), packed, slots, digests)
+    digests = tuple(digest_of(part) for _, part in blocks)
+    return Base(len(data), shape, blocks, slots, digests)
 
 
 def _slot(path: str, blocks: Sequence[int], inode: int, checksum: int | None, place: Mapping[int, int]) -> Slot:
     number, offset = divmod(inode, BLOCK)
-    return Slot(path, tuple(place[block] for block in blocks), place[number] * BLOCK + offset, checksum)
+    return Slot(path, tuple(place[block] for block in blocks), place[number], offset, checksum)
 
 
 def _settled(data: bytearray, layout: Layout, inode: Inode, mode: int) -> int | None:

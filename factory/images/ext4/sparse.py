@@ -13,6 +13,7 @@ from typing import BinaryIO, Self
 from factory.images.errors import ImageError
 
 BLOCK = 4096
+_AT_ONCE = 256
 _RANGE = struct.Struct("<QQ")
 _PLACE = struct.Struct("<Q")
 _HEAD = struct.Struct("<QI")
@@ -20,9 +21,9 @@ _HEAD = struct.Struct("<QI")
 
 @dataclass(frozen=True, slots=True)
 class Sparse:
-    """`ranges` are (offset, bytes) in ascending order, whole blocks of 4096 bytes of which none is all zeros, joined
-    where they touch: the same image has the same ranges whoever made it. `size` is that of the whole, in bytes.
-    `known` is its payload hash where the maker has worked it out.
+    """`ranges` are (offset, bytes) in ascending order, one per block of 4096 bytes that is not all zeros, so that units
+    share the blocks that do not differ. `size` is that of the whole, in bytes. `known` is its payload hash where the
+    maker has worked it out.
     """
 
     size: int
@@ -31,27 +32,27 @@ class Sparse:
 
     @property
     def payload(self) -> str:
-        """SHA-256 over the size and, for every block that holds anything, its place and its own SHA-256: the image's
+        """SHA-256 over the size and, for every block that holds anything, its place and its own digest: the image's
         hash without its zeros, as hex. By blocks, so that those that all units share are hashed once.
         """
         return self.known or payload_of(
             self.size,
-            (
-                (offset + at, hashlib.sha256(data[at : at + BLOCK]).digest())
-                for offset, data in self.ranges
-                for at in range(0, len(data), BLOCK)
-            ),
+            ((offset, digest_of(data)) for offset, data in self.ranges),
         )
 
     def write(self, stream: BinaryIO) -> None:
         """Write it to an empty file, leaving holes where the zeros are. Raises OSError."""
         descriptor = stream.fileno()
         os.ftruncate(descriptor, self.size)
+        run: list[bytes] = []
+        start = end = 0
         for offset, data in self.ranges:
-            view = memoryview(data)
-            while view:
-                done = os.pwrite(descriptor, view, offset)
-                offset, view = offset + done, view[done:]
+            if offset != end or len(run) == _AT_ONCE:
+                _write_run(descriptor, run, start)
+                run, start = [], offset
+            run.append(data)
+            end = offset + len(data)
+        _write_run(descriptor, run, start)
 
     def whole(self) -> bytes:
         """All its bytes, zeros too."""
@@ -96,7 +97,7 @@ class Sparse:
     @classmethod
     def of(cls, data: bytes | bytearray) -> Self:
         """The ranges of a whole image in memory."""
-        return cls(len(data), _joined(_filled(data, 0)))
+        return cls(len(data), tuple(_filled(data, 0)))
 
     @classmethod
     def read(cls, path: Path, limit: int) -> Self:
@@ -117,7 +118,12 @@ class Sparse:
                 if held > limit:
                     raise ImageError(f"{path} holds more than {limit} bytes", hint="Is this the image you meant?")
                 at += len(data) or size
-        return cls(size, _joined(found))
+        return cls(size, tuple(found))
+
+
+def digest_of(block: bytes) -> bytes:
+    """SHA-256 of a block without the zeros at its end, which its fixed length gives back."""
+    return hashlib.sha256(block.rstrip(b"\0")).digest()
 
 
 def payload_of(size: int, blocks: Iterable[tuple[int, bytes]]) -> str:
@@ -136,13 +142,12 @@ def _filled(data: bytes | bytearray, at: int) -> Iterable[tuple[int, bytes]]:
             yield at + start, block
 
 
-def _joined(blocks: Iterable[tuple[int, bytes]]) -> tuple[tuple[int, bytes], ...]:
-    ranges: list[tuple[int, list[bytes]]] = []
-    end = -1
-    for offset, block in blocks:
-        if offset == end:
-            ranges[-1][1].append(block)
-        else:
-            ranges.append((offset, [block]))
-        end = offset + len(block)
-    return tuple((offset, b"".join(parts)) for offset, parts in ranges)
+def _write_run(descriptor: int, run: list[bytes], at: int) -> None:
+    """Write blocks that lie one after the other, in one call where the system takes them all."""
+    if not run:
+        return
+    done = os.pwritev(descriptor, run, at)
+    rest = memoryview(b"".join(run))[done:] if done < sum(map(len, run)) else memoryview(b"")
+    while rest:
+        written = os.pwrite(descriptor, rest, at + done)
+        done, rest = done + written, rest[written:]
