@@ -107,7 +107,8 @@ def compare_files(first: Path, second: Path, wanted: Profile | None = None) -> C
     """
     a, b = _read(first, wanted), _read(second, wanted)
     changes = tuple(sorted(_changes(a, b), key=lambda one: (one.row, one.cell or "")))
-    return Comparison(first.name, second.name, (len(a.rows), len(b.rows)), changes)
+    names = (first.name, second.name) if first.name != second.name else (str(first), str(second))
+    return Comparison(*names, (len(a.rows), len(b.rows)), changes)
 
 
 def _read(path: Path, wanted: Profile | None) -> _Table:

@@ -45,8 +45,9 @@ def write_template(path: Path, profile: Profile, product: ProductRules | None = 
     for index, judge in enumerate(columns.values()):
         area = Area(letter(index), 2, last, letter(len(columns) - 1))
         _column(sheet, area, judge)
-        add_validation(sheet, area, judge, lists.get(judge.column.name))
-        add_colours(sheet, area, judge)
+        values = lists.get(judge.column.name)
+        add_validation(sheet, area, judge, values)
+        add_colours(sheet, area, judge, values)
     _head(sheet, profile, columns)
     stream = io.BytesIO()
     book.save(stream)

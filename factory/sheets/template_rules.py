@@ -67,7 +67,7 @@ def add_validation(sheet: Worksheet, area: Area, judge: ColumnJudge, values: str
     rule.add(area.cells)
 
 
-def add_colours(sheet: Worksheet, area: Area, judge: ColumnJudge) -> None:
+def add_colours(sheet: Worksheet, area: Area, judge: ColumnJudge, values: str | None) -> None:
     """Colour what is wrong, however it came in: red for a wrong or doubled value, amber for one that is missing."""
     from openpyxl.styles import Font, PatternFill
 
@@ -78,7 +78,7 @@ def add_colours(sheet: Worksheet, area: Area, judge: ColumnJudge) -> None:
         f"NOT(ISTEXT({top}))",
         f"LEN(TRIM({top}))<>LEN({top})",
         _wrong_length(top, judge),
-        _wrong_letters(top, judge),
+        _wrong_letters(top, judge) if values is None else f"ISNA(MATCH({top},{values},0))",
     ]
     sheet.conditional_formatting.add(
         area.cells, _rule(f'AND({top}<>"",OR({",".join(filter(None, wrong))}))', red, font)
@@ -112,8 +112,6 @@ def _wrong_length(top: str, judge: ColumnJudge) -> str:
 
 
 def _wrong_letters(top: str, judge: ColumnJudge) -> str:
-    if judge.choices:
-        return ""
     alphabet = _ALPHABETS.get(judge.form.name)
     if alphabet is None:
         # What a spreadsheet would run, and what the portal's file cannot carry.

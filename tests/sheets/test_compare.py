@@ -96,3 +96,10 @@ def test_files_that_cannot_be_compared(tmp_path: Path) -> None:
         compare_files(first, tmp_path / "b.xlsx")
     with pytest.raises(FileError):
         compare_files(first, tmp_path / "none.csv")
+
+
+def test_sheets_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "back").mkdir()
+    first = csv_file(tmp_path, [good(1)], name="a.csv")
+    found = compare_files(first, csv_file(tmp_path / "back", [good(2)], name="a.csv"))
+    assert str(tmp_path / "back" / "a.csv") in found.verdict and str(first) in found.verdict

@@ -40,6 +40,8 @@ def test_lists_lengths_and_duplicates(tmp_path: Path) -> None:
     assert rules["C2:C1001"].formula1 == "NOT(OR(OR(LEN(C2)<1,LEN(C2)>64),COUNTIF($C$2:$C$1001,C2)>1))"
     red = [rule.formula[0] for one in sheet.conditional_formatting for rule in one.rules if "B2" in str(one.sqref)]
     assert any("COUNTIF" in formula for formula in red) and any("LEN(B2)<>12" in formula for formula in red)
+    listed = [rule.formula[0] for one in sheet.conditional_formatting for rule in one.rules if "D2" in str(one.sqref)]
+    assert any(f"ISNA(MATCH(D2,{rules['D2:D1001'].formula1},0))" in formula for formula in listed)
 
 
 def test_the_notes_explain_every_column(tmp_path: Path) -> None:
@@ -73,9 +75,12 @@ def test_wrong_cells_turn_red_in_a_spreadsheet_program(tmp_path: Path) -> None:
         "hex": {"B2": "OO1b77a4c011", "C2": "Unit 1"},
         "number": {"B2": 112233445566, "C2": "Unit 1"},
         "formula": {"B2": "001b77a4c011", "C2": "Unit 1", "D2": "-5"},
+        "listed": {"B2": "001b77a4c011", "C2": "Unit 1", "D2": "Blue, dark"},
+        "unlisted": {"B2": "001b77a4c011", "C2": "Unit 1", "D2": "Rde"},
     }
     for name, cells in made.items():
-        book = openpyxl.load_workbook(write_template(tmp_path / f"{name}.xlsx", REMOTEIT_BULK))
+        rules = RULES if name.endswith("listed") else None
+        book = openpyxl.load_workbook(write_template(tmp_path / f"{name}.xlsx", REMOTEIT_BULK, rules))
         for address, value in cells.items():
             book["upload"][address] = value
         book.save(tmp_path / f"{name}.xlsx")
@@ -98,6 +103,8 @@ def test_wrong_cells_turn_red_in_a_spreadsheet_program(tmp_path: Path) -> None:
         "hex": {red},
         "number": {red},
         "formula": {red},
+        "listed": set(),
+        "unlisted": {red},
     }
     for name, colours in expected.items():
         page = tmp_path / name
