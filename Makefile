@@ -23,6 +23,10 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python tools/bench.py
 
+# Half an hour of mutated sheets; `make test` gives it five seconds, CI a minute.
+soak: $(STAMP)
+	FACTORY_FUZZ_SECONDS=1800 $(BIN)/python -m pytest tests/sheets/test_fuzz.py
+
 # One resolution for run time and tests; pins and hashes, no addresses.
 lock:
 	uv pip compile pyproject.toml --extra test --extra keyring --universal --python-version 3.11 \
