@@ -66,9 +66,8 @@ def test_a_marked_copy_that_comes_back_is_no_better_than_the_sheet(tmp_path: Pat
     report = checked(path)
     assert report.totals == {"XLS-NUM": 1, "XLS-DATE": 2, "XLS-BOOL": 1, "XLS-DIGITS": 1}
     out = annotate(path, report, tmp_path / "marked.xlsx")
-    again = checked(out).totals
-    assert again.pop("XLS-HIDDEN") == 1  # the list of findings is a second sheet
-    assert again == report.totals
+    # The list of findings is a second sheet.
+    assert checked(out).totals == {**report.totals, "XLS-HIDDEN": 1}
     sheet = openpyxl.load_workbook(out)["upload"]
     assert sheet["B3"].number_format == "@" and sheet.column_dimensions["B"].number_format == "@"
 
