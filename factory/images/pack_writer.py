@@ -16,6 +16,7 @@ from factory.images.errors import ImageError
 from factory.images.pack import ENTRY, INDEX, TAIL, header_of, key_of, record_at
 
 _SYNC_EVERY = 64 * 1024 * 1024
+_ENTRIES = 10_000
 
 
 class PackWriter:
@@ -62,10 +63,7 @@ class PackWriter:
         """
         at = self._end
         try:
-            view, offset = memoryview(data), at
-            while view:
-                written = os.pwrite(self._file, view, offset)
-                view, offset = view[written:], offset + written
+            offset = self._write(data, at)
             if offset - self._synced > _SYNC_EVERY:
                 os.fsync(self._file)
                 self._synced = offset
@@ -80,16 +78,15 @@ class PackWriter:
             raise ValueError("the lengths of the records are not those of their bytes")
 
     def finish(self) -> Path:
-        """Write the index and give the container its name. Raises FileError and UsageError for an id that is twice."""
+        """Write the index and give the container its name. Raises FileError."""
         order = sorted(range(len(self._keys)), key=self._keys.__getitem__)
-        index = b"".join(ENTRY.pack(self._keys[n], self._places[n]) for n in order)
-        tail = index + TAIL.pack(INDEX, self._end, len(order), zlib.crc32(index))
         try:
             os.ftruncate(self._file, self._end)
-            offset, view = self._end, memoryview(tail)
-            while view:
-                written = os.pwrite(self._file, view, offset)
-                view, offset = view[written:], offset + written
+            at, crc = self._end, 0
+            for start in range(0, len(order), _ENTRIES):
+                part = b"".join(ENTRY.pack(self._keys[n], self._places[n]) for n in order[start : start + _ENTRIES])
+                at, crc = self._write(part, at), zlib.crc32(part, crc)
+            self._write(TAIL.pack(INDEX, self._end, len(order), crc), at)
             os.fsync(self._file)
             os.close(self._file)
             self._file = -1
@@ -98,6 +95,14 @@ class PackWriter:
         except OSError as error:
             raise self._failed(error) from error
         return self.path
+
+    def _write(self, data: bytes, at: int) -> int:
+        """Write all of `data` at a place and return the place behind it. Raises OSError."""
+        view = memoryview(data)
+        while view:
+            written = os.pwrite(self._file, view, at)
+            view, at = view[written:], at + written
+        return at
 
     def _taken_up(self, head: bytes) -> int:
         """Check what is there, note its whole records, and return where the next one goes."""
