@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import json
 import multiprocessing
 import os
@@ -150,7 +151,7 @@ def test_any_executor_makes_the_same_bytes(tmp_path: Path, made: Product) -> Non
 
 
 def test_on_a_dask_cluster(tmp_path: Path, made: Product) -> None:
-    distributed = pytest.importorskip("distributed")
+    distributed = importlib.import_module("distributed")  # heavy: only here
     rows = sheet_rows(sheet(tmp_path / "s.csv", [cells(n) for n in range(20)]), made)
     expected = run(made, rows, tmp_path / "here", pack=True).place.read_bytes()
     cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None)
