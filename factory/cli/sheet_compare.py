@@ -44,11 +44,6 @@ def compare(
     Example:  factory sheet compare sent.csv returned.csv
     Example:  factory sheet compare returned.csv --lot 2026-11-A --product acme/product.toml
     """
-    from rich.text import Text
-
-    from factory.sheets.compare import compare_files
-    from factory.sheets.profiles import profile as named
-
     session: Session = context.obj
     if json:
         session.json("sheet.compare")
@@ -70,8 +65,17 @@ def compare(
             "compare takes two sheets, or one sheet and --lot",
             hint="factory sheet compare A B, or factory sheet compare A --lot LOT --product FILE.",
         )
+    _two_sheets(session, first, second, profile, as_json=json)
+
+
+def _two_sheets(session: Session, first: Path, second: Path, profile: str | None, *, as_json: bool) -> None:
+    from rich.text import Text
+
+    from factory.sheets.compare import compare_files
+    from factory.sheets.profiles import profile as named
+
     found = compare_files(first, second, named(profile) if profile else None)
-    if json:
+    if as_json:
         session.print_json(found.as_json())
     else:
         console = show()
