@@ -29,7 +29,7 @@ soak: $(STAMP)
 
 # One resolution for run time and tests; pins and hashes, no addresses.
 lock:
-	uv pip compile pyproject.toml --extra test --extra keyring --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra test --extra keyring --extra postgres --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 	  --custom-compile-command "make lock" --output-file requirements.lock
 

@@ -1,6 +1,11 @@
 """The files that people write: product.toml and bench.toml."""
 
-from factory.config.bench import Bench, PowerSection, SerialSection, Slot, SshSection, StationSection
+from factory.config.bench import Bench, CardReader, PowerSection, SerialSection, Slot, SshSection, StationSection
+from factory.config.flash import FlashSection
+from factory.config.flash_card import CardFlash
+from factory.config.flash_partition import PartitionFlash
+from factory.config.flash_uboot import UbootFlash
+from factory.config.hardware import HardwareSection
 from factory.config.load import ConfigError, load_bench, load_product
 from factory.config.product import (
     IdentitySection,
@@ -17,12 +22,17 @@ from factory.config.registration import BulkRegistration, PackageRegistration, R
 __all__ = [
     "Bench",
     "BulkRegistration",
+    "CardFlash",
+    "CardReader",
     "ConfigError",
+    "FlashSection",
+    "HardwareSection",
     "IdentitySection",
     "ImageSection",
     "KeySection",
     "LoginSection",
     "PackageRegistration",
+    "PartitionFlash",
     "PowerSection",
     "Product",
     "RegistrationSection",
@@ -32,6 +42,7 @@ __all__ = [
     "SshSection",
     "StationSection",
     "TimeoutsSection",
+    "UbootFlash",
     "UnitSection",
     "XyteRegistration",
     "load_bench",

@@ -61,16 +61,34 @@ class Slot(Section):
         return self
 
 
+class CardReader(Section):
+    """One [[card]]: a card reader or USB port of the station by physical path (/dev/disk/by-path/...). `max_size` in
+    bytes is the largest medium that is taken for a card: what is bigger may be a disk that somebody plugged in.
+    """
+
+    name: Name
+    path: Name
+    max_size: Annotated[int, Field(ge=1024 * 1024)] = 256 * 1024**3
+
+
 class Bench(Section):
     """A whole bench.toml. `folder` is where the file lies."""
 
     station: StationSection
-    slot: tuple[Slot, ...] = Field(min_length=1)
+    slot: tuple[Slot, ...] = ()
+    card: tuple[CardReader, ...] = ()
     folder: Path = Field(default=Path(), exclude=True, repr=False)
 
     @model_validator(mode="after")
     def _places_differ(self) -> Self:
+        if not self.slot and not self.card:
+            raise ValueError("the bench has no place for a unit: give it a [[slot]] or a [[card]]")
         taken: dict[tuple[object, ...], str] = {}
+        for card in self.card:
+            for what, value in (("name", card.name), ("path", card.path)):
+                if (what, value) in taken:
+                    raise ValueError(f"cards {taken[what, value]} and {card.name} have the same {what} {value}")
+                taken[what, value] = card.name
         for slot in self.slot:
             places: list[tuple[object, ...]] = [("name", slot.name)]
             if slot.serial:

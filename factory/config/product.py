@@ -9,6 +9,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from factory.config.fields import Ascii, Name, Secret, Section
+from factory.config.flash import FlashSection
+from factory.config.hardware import HardwareSection
 from factory.config.registration import RegistrationSection
 
 _OFFSET = re.compile(r"[A-Za-z0-9_.-]+[+-][0-9]+")
@@ -134,12 +136,6 @@ class ImageSection(Section):
     size: Annotated[int, Field(ge=1024 * 1024, le=1024 * 1024 * 1024, multiple_of=4096)] = 4 * 1024 * 1024
 
 
-class FlashSection(Section):
-    """[flash]: how the image gets onto the unit."""
-
-    method: Literal["files"] = "files"
-
-
 class ProveSection(Section):
     """[prove]: which reboot comes before the proof."""
 
@@ -177,6 +173,7 @@ class Product(Section):
     image: ImageSection = ImageSection()
     flash: FlashSection = FlashSection()
     prove: ProveSection = ProveSection()
+    hardware: HardwareSection = HardwareSection()
     hooks: HooksSection = HooksSection()
     registration: RegistrationSection
     order: OrderSection = OrderSection()

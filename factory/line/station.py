@@ -52,6 +52,7 @@ def open_line(
     """
     timing = timing or Timing()
     _require_profile(product)
+    _require_method(product)
     chosen = _choose(bench, slots)
     login = login_of(product)
     feed = Feed(bench.station.name)
@@ -89,6 +90,13 @@ def _require_profile(product: Product) -> None:
             f"the line cannot work units of the profile {product.registration.profile}: only remoteit-bulk so far",
             hint="`factory image build` makes the images of this product.",
             code="line.profile",
+        )
+
+
+def _require_method(product: Product) -> None:
+    if product.flash.method != "files":
+        raise UsageError(
+            f'the line cannot flash by the method "{product.flash.method}" yet: only files', code="line.method"
         )
 
 
@@ -173,6 +181,8 @@ class Line:
 
 
 def _choose(bench: Bench, names: Sequence[str] | None) -> tuple[Slot, ...]:
+    if not bench.slot:
+        raise UsageError("the bench has no slots", hint="A line wants at least one [[slot]].", code="line.slot")
     if names is None:
         return bench.slot
     known = {slot.name: slot for slot in bench.slot}

@@ -44,7 +44,7 @@ def test_every_error_at_once(tmp_path: Path) -> None:
     found = problems(
         tmp_path,
         '[product]\nnmae = "x"\n[identity.rules]\noui = ["b8:27"]\noffsets = { wlan0 = "eth0" }\npattern = "("\n'
-        '[unit]\nconnectd_dir = 7\n[unit.timeouts]\nboot = 0\n[flash]\nmethod = "card"\n'
+        '[unit]\nconnectd_dir = 7\n[unit.timeouts]\nboot = 0\n[flash]\nmethod = "cart"\n'
         '[registration]\nbulk_identification_code = "1"\nservices = [{ name = "ssh", type = "SSH", port = 70000 }]\n',
     )
     keys = {line.split(":")[0] for line in found}
@@ -199,7 +199,7 @@ def test_a_bench(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("slots", "said"),
     [
-        ("", "slot: missing"),
+        ("", "has no place for a unit"),
         ('[[slot]]\nname = "1"\n', "slot 1 has no route"),
         ('[[slot]]\nname = "1"\nserial = { port = "/dev/a" }\n' * 2, "same name 1"),
         (

@@ -1,0 +1,1 @@
+"""WHAT THE CLOUD KNOWS: clients for remote.it and Xyte."""
