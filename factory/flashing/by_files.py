@@ -92,4 +92,5 @@ def _receipt(unit: Unit, image: Flashable, plan: Preflight, way: str, seconds: f
         seconds=seconds,
         retries=retries,
         kept=kept,
+        medium=plan.folder,
     )

@@ -60,7 +60,13 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a flash wrote and how it was read back. `read_back` names the way; `seconds` is wall time."""
+    """What a flash wrote and how it was read back. `read_back` names the way; `seconds` is wall time.
+
+    `medium` is what was written to (a folder, a device on the unit, a card by its physical path). For a device,
+    `ranges` are the written ranges as (offset, length) in bytes, in order; `written` is the SHA-256 of what was sent
+    over them and `found` that of what was read back over them. They are empty and None for files, whose hashes stand
+    in `files`.
+    """
 
     image: str
     method: str
@@ -71,9 +77,18 @@ class Receipt:
     seconds: float
     retries: int = 0
     kept: Mapping[str, str] = field(default_factory=dict)
+    medium: str = ""
+    ranges: tuple[tuple[int, int], ...] = ()
+    written: str | None = None
+    found: str | None = None
+
+    @property
+    def rate(self) -> float:
+        """Bytes per second, over the whole flash."""
+        return self.bytes_written / self.seconds if self.seconds > 0 else 0.0
 
     def as_json(self) -> dict[str, object]:
-        """The receipt as canonical JSON values (times in whole milliseconds)."""
+        """The receipt as canonical JSON values (times in whole milliseconds, the rate in whole bytes per second)."""
         return {
             "image": self.image,
             "method": self.method,
@@ -84,6 +99,11 @@ class Receipt:
             "milliseconds": round(self.seconds * 1000),
             "retries": self.retries,
             "kept": dict(sorted(self.kept.items())),
+            "medium": self.medium,
+            "ranges": [list(one) for one in self.ranges],
+            "written": self.written,
+            "found": self.found,
+            "rate": round(self.rate),
         }
 
 
