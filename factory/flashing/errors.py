@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from factory.errors import Exit, FactoryError
-from factory.flashing.pending import RestorePending
+from factory.flashing.pending import Owed
 from factory.values import Finding
 
 
 class FlashError(FactoryError):
     """Flashing or proving failed. `pending` is not None when the old content could not be put back yet: the ledger
-    records it, and the next contact with the unit gives it to `restore`.
+    records it, and the next contact with the unit gives it to `give_back`.
     """
 
     code = "flash"
@@ -21,7 +21,7 @@ class FlashError(FactoryError):
         hint: str = "",
         code: str | None = None,
         exit_code: Exit | None = None,
-        pending: RestorePending | None = None,
+        pending: Owed | None = None,
     ) -> None:
         super().__init__(message, hint=hint, code=code, exit_code=exit_code)
         self.pending = pending

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from factory.errors import FactoryError
 
@@ -12,6 +13,13 @@ STAGING = ".factory-flash"
 """The staging folder's name: fixed, so that a unit that was cut is recognised without any ledger."""
 CLEARED = ".factory-cleared"
 """Folder under connectd_dir that keeps what was cleared, until the proof."""
+
+
+class Owed(Protocol):
+    """What a unit must still get if its flash ends here; every method has its own."""
+
+    def as_json(self) -> dict[str, object]:
+        """The data as canonical JSON values with a `schema`, for the ledger."""
 
 
 @dataclass(frozen=True, slots=True)

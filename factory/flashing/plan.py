@@ -111,6 +111,11 @@ class Preflight:
         )
 
     @property
+    def medium(self) -> str:
+        """What is written to."""
+        return self.folder
+
+    @property
     def pending(self) -> RestorePending:
         """What is owed to the unit from the moment that flashing begins: commit it before."""
         staging = tuple(staging.path for staging in self.stagings)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from factory.config import Bench, Product, Slot
-from factory.flashing import PowerControl
+from factory.flashing import Method, PowerControl
 from factory.identity import Identifier, KeySource
 from factory.images import Builder
 from factory.ledger import Ledger
@@ -36,6 +36,7 @@ class Setup:
     ledger: Ledger
     identifier: Identifier
     builder: Builder
+    method: Method
     keys: KeySource
     feed: Feed
     routes_of: RoutesOf

@@ -10,6 +10,7 @@ from pathlib import Path
 from factory.config import Bench, BulkRegistration, Product, Slot
 from factory.errors import FactoryError, UsageError
 from factory.files import make_folder
+from factory.flashing import method_of
 from factory.identity import Identifier, KeySource
 from factory.images import Builder
 from factory.ledger import Binding, Ledger
@@ -52,7 +53,7 @@ def open_line(
     """
     timing = timing or Timing()
     _require_profile(product)
-    _require_method(product)
+    method = method_of(product)
     chosen = _choose(bench, slots)
     login = login_of(product)
     feed = Feed(bench.station.name)
@@ -63,6 +64,7 @@ def open_line(
         ledger=ledger,
         identifier=Identifier.open(product.identity, product.registration, keys, product.product.name),
         builder=builder,
+        method=method,
         keys=keys,
         feed=feed,
         routes_of=routes_of or default_routes(product, login, timing),
@@ -90,13 +92,6 @@ def _require_profile(product: Product) -> None:
             f"the line cannot work units of the profile {product.registration.profile}: only remoteit-bulk so far",
             hint="`factory image build` makes the images of this product.",
             code="line.profile",
-        )
-
-
-def _require_method(product: Product) -> None:
-    if product.flash.method != "files":
-        raise UsageError(
-            f'the line cannot flash by the method "{product.flash.method}" yet: only files', code="line.method"
         )
 
 

@@ -5,15 +5,14 @@ after it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from factory.config import Slot
 from factory.files import make_folder
-from factory.flashing import Preflight, RestorePending, finish, flash, preflight, prove, restore, what_differs
+from factory.flashing import Checked, Owed, give_back
 from factory.images import Image, write_image
-from factory.images.rooted import seen_from
 from factory.ledger import Attempt as AttemptRecord
 from factory.ledger import Refused
 from factory.line.contact import Contact
@@ -41,9 +40,11 @@ class Progress:
     facts: Facts | None = None
     identity: Identity | None = None
     record: AttemptRecord | None = None
-    owed: RestorePending | None = None
+    owed: Owed | None = None
     sealed: bool = False
     image: Image | None = None
+    sent: int = 0  # bytes, while it is being flashed
+    receipt: Receipt | None = None
     kept_image: Path | None = None
     hook: HookResult | None = None
     retries: int = 0
@@ -82,8 +83,8 @@ class Steps:
             self._look_at_host_key(facts.interfaces.values())
         for one in owed:
             self._begin("restore")
-            pending = RestorePending.from_json(one.data)
-            done = restore(self._tools.contact.unit, pending, deadline=self._deadline(self._section.timeouts.flash))
+            within = self._deadline(self._section.timeouts.flash)
+            done = give_back(self._tools.contact.unit, one.data, self._section, deadline=within)
             self._ledger.clear_restore(one.id, slot=self._tools.slot.name, data={"put_back": done})
         return bool(owed)
 
@@ -91,10 +92,8 @@ class Steps:
         """Whether the unit still holds the image that it passed with; nothing is asked of one that did not pass."""
         if image is None:
             return True
-        seen = seen_from(image, self._tools.setup.product.image.root, self._section.connectd_dir)
-        faults = what_differs(
-            self._tools.contact.unit, seen, self._section, deadline=self._deadline(self._section.timeouts.flash)
-        )
+        within = self._deadline(self._section.timeouts.flash)
+        faults = self._tools.setup.method.differs(self._tools.contact.unit, image, deadline=within)
         for fault in faults:
             self._tools.transcript.note(f"not as it passed: {fault}")
         return not faults
@@ -122,14 +121,13 @@ class Steps:
         tools, progress = self._tools, self._progress
         assert progress.identity is not None
         assert progress.record is not None
-        timeouts = self._section.timeouts
+        method, timeouts = tools.setup.method, self._section.timeouts
         self._begin("build")
-        image = tools.setup.builder.build(progress.identity)
+        image = self._image(progress.identity)
         progress.image = image
-        flashed = seen_from(image, tools.setup.product.image.root, self._section.connectd_dir)
         self._begin("preflight")
-        checked = preflight(
-            tools.contact.unit, flashed, self._section, deadline=self._deadline(4 * timeouts.command + timeouts.flash)
+        checked = method.preflight(
+            tools.contact.unit, image, deadline=self._deadline(4 * timeouts.command + timeouts.flash)
         )
         self._begin("flash")
         tools.transcript.save()
@@ -138,16 +136,16 @@ class Steps:
         )
         progress.owed = checked.pending
         progress.sealed = True
-        receipt = flash(
+        receipt = method.flash(
             tools.contact.unit,
-            flashed,
-            self._section,
-            checked=checked,
+            image,
+            checked,
             facts=facts,
             deadline=self._deadline(timeouts.flash),
             reread=tools.contact.read,
-            progress=lambda sent: tools.feed.progress("flash", self._attempt, sent, max(sent, len(image.tar))),
+            progress=self._sent(method.size(image)),
         )
+        progress.receipt = receipt
         progress.sealed = False
         self._ledger.advance(progress.record.id, AttemptState.FLASHED, receipt.as_json())
         tools.transcript.save()
@@ -160,17 +158,18 @@ class Steps:
         assert progress.record is not None
         assert progress.image is not None
         assert progress.owed is not None
+        assert progress.receipt is not None
         timeouts = self._section.timeouts
         # Not called off between flash and prove: prove itself puts the old content back when it is called off.
         self._say("prove")
         progress.sealed = True
-        proof, unit = prove(
+        proof, unit = tools.setup.method.prove(
             tools.contact.unit,
-            seen_from(progress.image, tools.setup.product.image.root, self._section.connectd_dir),
+            progress.image,
             progress.identity,
-            self._section,
-            reboot=tools.setup.product.prove.reboot,
             pending=progress.owed,
+            receipt=progress.receipt,
+            reboot=tools.setup.product.prove.reboot,
             facts=facts,
             reconnect=tools.contact.reconnect,
             deadline=self._deadline(timeouts.reboot + timeouts.login + 4 * timeouts.command),
@@ -193,7 +192,7 @@ class Steps:
         if setup.images_out is not None:
             progress.kept_image = write_image(progress.image, make_folder(setup.images_out, mode=0o700))
         # From here on the new content stays: no cancel flag, it is a matter of a second.
-        finish(tools.contact.unit, progress.owed, deadline=Deadline(self._section.timeouts.command))
+        setup.method.finish(tools.contact.unit, progress.owed, deadline=Deadline(self._section.timeouts.command))
         progress.owed = None
         hook = bool(setup.product.hooks.after_pass)
         self._ledger.passed(progress.record.id, receipt, proof, hook=hook)
@@ -208,7 +207,7 @@ class Steps:
             return
         owed, progress.owed = progress.owed, None
         try:
-            restore(self._tools.contact.unit, owed, deadline=Deadline(RESTORE_SECONDS))
+            give_back(self._tools.contact.unit, owed, self._section, deadline=Deadline(RESTORE_SECONDS))
         except Exception:
             # Whatever went wrong, also a bug of ours: the debt must not be lost with it.
             self._ledger.leave_restore(progress.record.id, owed.as_json())
@@ -253,8 +252,22 @@ class Steps:
                 return key is Key.YES
         raise Cancelled("called off while the operator was asked")
 
-    def _intent(self, checked: Preflight) -> dict[str, object]:
+    def _image(self, identity: Identity) -> Image:
+        return self._tools.setup.builder.build(identity)
+
+    def _sent(self, size: int) -> Callable[[int], None]:
+        """What the method calls with the bytes that it has sent."""
+
+        def sent(count: int) -> None:
+            self._progress.sent = count
+            self._tools.feed.progress("flash", self._attempt, count, max(count, size))
+
+        return sent
+
+    def _intent(self, checked: Checked) -> dict[str, object]:
         return {
+            "method": self._tools.setup.method.name,
+            "medium": checked.medium,
             "route": self._tools.contact.unit.route,
             "preflight": checked.as_json(),
             "pending": checked.pending.as_json(),
