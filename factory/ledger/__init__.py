@@ -1,6 +1,7 @@
 """WHAT HAPPENED: schema and migrations, admission, journal, trace."""
 
 from factory.ledger.errors import HostKeyAlarm, LedgerError, LotChanged, OrderTaken, Refused, VerdictsRefused
+from factory.ledger.flashes import UnitRecord
 from factory.ledger.ledger import Ledger
 from factory.ledger.opening import open_ledger
 from factory.ledger.order_records import (
@@ -67,6 +68,7 @@ __all__ = [
     "Skipped",
     "Trace",
     "UnitHistory",
+    "UnitRecord",
     "Upgrade",
     "UploadFile",
     "UploadRecord",

@@ -81,7 +81,7 @@ def turn_away(
         row["serial"] = facts.serial
     ended = {"state": str(state), "code": code, "cause": text, "ended": as_text(writer.now)}
     attempt = journal_of_attempts.begin(writer, row | ended, shown_by(facts, identity))
-    told: dict[str, object] = {"hardware_id": attempt.hardware_id, "code": code, "message": text, **_seen(facts)}
+    told: dict[str, object] = {"hardware_id": attempt.hardware_id, "code": code, "message": text, **seen(facts)}
     append(writer, f"attempt.{state}", slot=slot, attempt=attempt.id, data=told)
     return attempt
 
@@ -184,7 +184,7 @@ def _begin(
         "lot": attempt.lot,
         "identity": identity.public(),
         "fingerprint": attempt.fingerprint,
-        **_seen(facts),
+        **seen(facts),
         **(told or {}),
     }
     if attempt.note:
@@ -193,7 +193,8 @@ def _begin(
     return attempt
 
 
-def _seen(facts: Facts | None) -> dict[str, object]:
+def seen(facts: Facts | None) -> dict[str, object]:
+    """What was read from a unit, as events tell it."""
     if facts is None:
         return {}
     return {

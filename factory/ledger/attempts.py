@@ -88,6 +88,10 @@ def move(
         raise ValueError(f"attempt {attempt} cannot go from {known.state} to {state}")
     if state.is_final:
         columns["ended"] = as_text(writer.now)
+    if state is AttemptState.FLASHING and known.unit is not None:
+        in_rework(writer, known.unit)
+    if state is AttemptState.FLASHED and data:
+        columns["receipt"] = _json(dict(data))
     writer.connection.execute(update(attempts).where(attempts.c.id == attempt).values(state=str(state), **columns))
     told = {"hardware_id": known.hardware_id, **(data or {})}
     return append(writer, f"attempt.{state}", slot=known.slot, attempt=attempt, data=told)
@@ -96,14 +100,19 @@ def move(
 def fail(writer: Writer, attempt: int, code: str, text: str, data: Mapping[str, object] | None = None) -> Event:
     """End an attempt as failed, with its cause. Its unit may be tried again."""
     told = {"code": code, "message": text, **(data or {})}
-    return move(writer, attempt, AttemptState.FAILED, told, code=code, cause=text)
+    columns: dict[str, Any] = {"code": code, "cause": text}
+    if data and isinstance(data.get("receipt"), dict):
+        columns["receipt"] = _json(data["receipt"])
+    return move(writer, attempt, AttemptState.FAILED, told, **columns)
 
 
 def complete(writer: Writer, attempt: int, receipt: Receipt, proof: Proof, *, hook: bool) -> Event:
-    """End an attempt as passed: the lease becomes the unit's for ever."""
+    """End an attempt as passed: the lease becomes the unit's for ever. One without a unit's record lets none pass."""
     known = find(writer.connection, attempt)
     columns = {"receipt": _json(receipt.as_json()), "proof": _json(proof.as_json()), "image": receipt.image}
     event = move(writer, attempt, AttemptState.PASSED, {"image": receipt.image}, **columns)
+    if known.unit is None:
+        return event
     writer.connection.execute(update(units).where(units.c.id == known.unit).values(state=str(UnitState.PASSED)))
     passed = {"unit": known.unit, "attempt": attempt, "lot": known.lot, "at": as_text(writer.now)}
     writer.connection.execute(insert(passes).values(**passed))
@@ -111,6 +120,12 @@ def complete(writer: Writer, attempt: int, receipt: Receipt, proof: Proof, *, ho
         due = {"attempt": attempt, "done": False, "tries": 0, "detail": "not run yet", "last_at": as_text(writer.now)}
         writer.connection.execute(insert(hooks).values(**due))
     return event
+
+
+def in_rework(writer: Writer, unit: int) -> None:
+    """From here on the unit may be half written: if it has passed, it has to pass again."""
+    done = units.c.state.in_([str(UnitState.PASSED), str(UnitState.SHIPPED)])
+    writer.connection.execute(update(units).where(units.c.id == unit, done).values(state=str(UnitState.REWORK)))
 
 
 def recover(writer: Writer) -> tuple[Attempt, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, exists, select
 
-from factory.ledger import hooks, restores, sqlite
+from factory.ledger import flashes, hooks, restores, sqlite
 from factory.ledger.attempts import OPEN_STATES, as_attempt
 from factory.ledger.errors import LedgerError
 from factory.ledger.journal import broken_links
@@ -29,7 +29,7 @@ def doctor(connection: Connection) -> tuple[Finding, ...]:
     faults = verify(connection)
     if any(fault.code == _FILE for fault in faults):
         return faults
-    return (*faults, *_in_between(connection), *_restores(connection), *_hooks(connection))
+    return (*faults, *_in_between(connection), *_restores(connection), *_media(connection), *_hooks(connection))
 
 
 def damage(error: LedgerError) -> Finding:
@@ -87,6 +87,13 @@ def _restores(connection: Connection) -> Iterator[Finding]:
         what = f"unit {restore.hardware_id} was left half written in slot {restore.slot} of station {restore.station}"
         hint = "Connect the unit again: its old content is put back first."
         yield Finding("LEDGER-RESTORE", Severity.WARNING, f"attempt {restore.attempt}", what, hint)
+
+
+def _media(connection: Connection) -> Iterator[Finding]:
+    for place, hardware_id, since in flashes.unfinished(connection):
+        what = f"writing {hardware_id} began at {since}, and nothing says how it ended"
+        hint = "Either it is written now, or the station stopped: write that medium again before it goes anywhere."
+        yield Finding("LEDGER-FLASH", Severity.WARNING, place, what, hint)
 
 
 def _hooks(connection: Connection) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ from factory.ledger import (
     tracing,
 )
 from factory.ledger.errors import DAMAGED, HostKeyAlarm, LedgerError, Refused
-from factory.ledger.office import Office
+from factory.ledger.flash_desk import FlashDesk
 from factory.ledger.records import (
     Attempt,
     Binding,
@@ -42,7 +42,7 @@ from factory.values import AttemptState, Event, Facts, Finding, Identity, Proof,
 Data = Mapping[str, object]
 
 
-class Ledger(Office):
+class Ledger(FlashDesk):
     """Every method is one transaction; what it returns is committed. All raise LedgerError when the file cannot be
     read or written. `data` is canonical JSON (TypeError otherwise) and holds no secret.
     """

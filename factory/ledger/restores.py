@@ -17,13 +17,14 @@ from factory.values import Event, Facts, canonical
 
 
 def leave(writer: Writer, attempt: int, data: Mapping[str, object]) -> Event:
-    """Note that the unit of an attempt needs its old content back. Raises ValueError for an attempt without unit."""
+    """Note that the unit of an attempt needs its old content back. An attempt without a unit's record can only tell
+    it: what was cut is then found on the unit itself.
+    """
     known = find(writer.connection, attempt)
-    if known.unit is None:
-        raise ValueError(f"attempt {attempt} has no unit to restore")
-    row = {"attempt": attempt, "unit": known.unit, "data": canonical(dict(data)).decode("utf-8")}
-    row |= writer.signature.columns() | {"since": as_text(writer.now)}
-    writer.connection.execute(insert(restores).values(**row))
+    if known.unit is not None:
+        row = {"attempt": attempt, "unit": known.unit, "data": canonical(dict(data)).decode("utf-8")}
+        row |= writer.signature.columns() | {"since": as_text(writer.now)}
+        writer.connection.execute(insert(restores).values(**row))
     told = {"hardware_id": known.hardware_id, **data}
     return append(writer, "restore.pending", slot=known.slot, attempt=attempt, data=told)
 

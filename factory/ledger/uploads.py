@@ -26,15 +26,22 @@ def passed(connection: Connection, lot: str, states: Collection[RowState] | None
     return found if states is None else tuple(unit for unit in found if unit.row in states)
 
 
-def passed_in(connection: Connection, attempt: int) -> PassedUnit:
-    """The unit that passed in this attempt."""
-    return as_passed(connection.execute(_query(passes.c.attempt == attempt)).one())
+def passed_in(connection: Connection, attempt: int) -> PassedUnit | None:
+    """The unit that passed in this attempt; None when it is passed no more, or has passed again since."""
+    row = connection.execute(_query(passes.c.attempt == attempt)).first()
+    return None if row is None else as_passed(row)
 
 
 def newest_row(unit: Column[int]) -> ScalarSelect[int]:
     """The number of a unit's newest upload row; `unit` is a column of the query that it stands in."""
     every_row = upload_rows.alias()
     return select(func.max(every_row.c.id)).where(every_row.c.unit == unit).correlate(unit.table).scalar_subquery()
+
+
+def _newest_pass() -> ScalarSelect[int]:
+    """The number of a unit's newest pass: one that was flashed again has passed more than once."""
+    every = passes.alias()
+    return select(func.max(every.c.id)).where(every.c.unit == passes.c.unit).correlate(passes).scalar_subquery()
 
 
 def _query(which: ColumnElement[bool]) -> Select[Any]:
@@ -46,7 +53,7 @@ def _query(which: ColumnElement[bool]) -> Select[Any]:
         .join(attempts, attempts.c.id == passes.c.attempt)
         .join(units, units.c.id == passes.c.unit)
         .outerjoin(upload_rows, upload_rows.c.id == newest)
-        .where(which, units.c.state == str(UnitState.PASSED))
+        .where(which, units.c.state == str(UnitState.PASSED), passes.c.id == _newest_pass())
         .order_by(passes.c.id)
     )
 
