@@ -64,11 +64,13 @@ class Slot(Section):
 class CardReader(Section):
     """One [[card]]: a card reader or USB port of the station by physical path (/dev/disk/by-path/...). `max_size` in
     bytes is the largest medium that is taken for a card: what is bigger may be a disk that somebody plugged in.
+    `fixed` also takes a disk that the system calls neither removable nor USB nor SD.
     """
 
     name: Name
     path: Name
     max_size: Annotated[int, Field(ge=1024 * 1024)] = 256 * 1024**3
+    fixed: bool = False
 
 
 class Bench(Section):
