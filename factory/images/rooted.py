@@ -15,7 +15,7 @@ def seen_from(image: Image, root: str | None, folder: str) -> Image:
 
     Raises UsageError (`image.root`) for an image that does not lie below the folder whole.
     """
-    top, below = _parts(root if root is not None else folder), _parts(folder)
+    top, below = parts(root if root is not None else folder), parts(folder)
     if top == below:
         return image
     if below[: len(top)] != top:
@@ -39,5 +39,6 @@ def seen_from(image: Image, root: str | None, folder: str) -> Image:
     return replace(image, manifest=replace(image.manifest, files=tuple(entries)), contents=contents)
 
 
-def _parts(path: str) -> list[str]:
+def parts(path: str) -> list[str]:
+    """The names in a path, without what stands for no folder."""
     return [part for part in path.split("/") if part not in ("", ".")]

@@ -6,7 +6,7 @@ import re
 import threading
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ from factory.line.steps import Progress, Steps, Tools
 from factory.line.summary import Outcome, Row
 from factory.line.transcript import AttemptTranscript
 from factory.units.deadline import Deadline
-from factory.values import Facts, Mac
+from factory.values import Facts, Mac, Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +66,13 @@ class StillHere:
 @dataclass(frozen=True, slots=True)
 class Finished:
     """An attempt that ended. `booting_until` is the monotonic time up to which the unit may be silent because of our
-    own reboot; `known` is None when nothing was read.
+    own reboot; `known` is None when nothing was read, `receipt` when nothing was written and read back.
     """
 
     row: Row
     known: Known | None
     booting_until: float = 0.0
+    receipt: Receipt | None = None
 
 
 class Attempt:
@@ -87,6 +88,7 @@ class Attempt:
         *,
         cancel: threading.Event,
         known: Known | None,
+        steps: Callable[[Tools, Progress], Steps] = Steps,
     ) -> None:
         masks = Masks(secret.reveal() for secret in setup.secrets)
         transcript = AttemptTranscript(
@@ -96,7 +98,7 @@ class Attempt:
         contact = Contact(routes, setup.product.unit, transcript, host_keys)
         self._tools = Tools(setup, slot, feed, keys, contact, host_keys, transcript, masks, cancel)
         self._progress = Progress()
-        self._steps = Steps(self._tools, self._progress)
+        self._steps = steps(self._tools, self._progress)
         self._known = known
         self._began = time.monotonic()
 
@@ -154,7 +156,7 @@ class Attempt:
             booting = time.monotonic() + tools.setup.product.unit.timeouts.reboot
         held = progress.image if ending is None else None
         known = None if progress.facts is None else Known.of(progress.facts, held=held)
-        return Finished(self._row(ending), known, booting)
+        return Finished(self._row(ending), known, booting, progress.receipt)
 
     def _row(self, ending: Ending | None) -> Row:
         tools, progress = self._tools, self._progress

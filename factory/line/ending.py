@@ -84,7 +84,8 @@ def _commit(tools: Tools, progress: Progress, error: Exception, ending: Ending) 
     if isinstance(error, Refused) and error.attempt is not None:
         return ending
     if progress.record is not None:
-        ledger.failed(progress.record.id, ending.code, ending.cause, {"step": progress.step, "hint": ending.hint})
+        data = {"step": progress.step, "hint": ending.hint, **_so_far(tools, progress)}
+        ledger.failed(progress.record.id, ending.code, ending.cause, data)
         return Ending(ending.outcome, ending.code, ending.cause, ending.hint, progress.record.id)
     state = AttemptState.REFUSED if ending.outcome is Outcome.REFUSED else AttemptState.FAILED
     attempt = ledger.turn_away(
@@ -97,6 +98,20 @@ def _commit(tools: Tools, progress: Progress, error: Exception, ending: Ending) 
         state=state,
     )
     return Ending(ending.outcome, ending.code, ending.cause, ending.hint, attempt.id)
+
+
+def _so_far(tools: Tools, progress: Progress) -> dict[str, object]:
+    """How far a flash got that has no receipt."""
+    if progress.step != "flash" or progress.receipt is not None or progress.image is None:
+        return {}
+    begun = {
+        "image": progress.image.manifest.image,
+        "method": tools.setup.method.name,
+        "medium": progress.medium,
+        "bytes_sent": progress.sent,
+        "read_back": "not reached",
+    }
+    return {"receipt": begun}
 
 
 def _report_bug(tools: Tools, progress: Progress, error: Exception) -> None:

@@ -53,6 +53,11 @@ class Feed:
             data = {"step": step, "sent": sent, "total": total}
             self.say("attempt.progress", slot=slot, attempt=attempt, data=data)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether an event waits to be read."""
+        return not self._queue.empty()
+
     def get(self, timeout: float) -> Event | None:
         """The next event, or None when there is none within `timeout` seconds."""
         try:

@@ -43,6 +43,7 @@ class Progress:
     owed: Owed | None = None
     sealed: bool = False
     image: Image | None = None
+    medium: str = ""  # what is written to, once that is known
     sent: int = 0  # bytes, while it is being flashed
     receipt: Receipt | None = None
     kept_image: Path | None = None
@@ -129,6 +130,7 @@ class Steps:
         checked = method.preflight(
             tools.contact.unit, image, deadline=self._deadline(4 * timeouts.command + timeouts.flash)
         )
+        progress.medium = checked.medium
         self._begin("flash")
         tools.transcript.save()
         self._ledger.advance(
