@@ -54,9 +54,10 @@ def as_attempt(row: Row[Any]) -> Attempt:
     )
 
 
-def find(connection: Connection, attempt: int) -> Attempt:
+def find(connection: Connection, attempt: int, *, lock: bool = False) -> Attempt:
     """The attempt with this number. Raises ValueError when there is none: the caller's bug."""
-    row = connection.execute(select(attempts).where(attempts.c.id == attempt)).first()
+    query = select(attempts).where(attempts.c.id == attempt)
+    row = connection.execute(query.with_for_update() if lock else query).first()
     if row is None:
         raise ValueError(f"there is no attempt {attempt}")
     return as_attempt(row)
@@ -83,7 +84,8 @@ def move(
     writer: Writer, attempt: int, state: AttemptState, data: Mapping[str, object] | None = None, **columns: Any
 ) -> Event:
     """Change an attempt's state and tell it in one transaction. Raises ValueError for an illegal transition."""
-    known = find(writer.connection, attempt)
+    # Locked until the commit: what is judged here is what is changed.
+    known = find(writer.connection, attempt, lock=True)
     if state not in NEXT[known.state]:
         raise ValueError(f"attempt {attempt} cannot go from {known.state} to {state}")
     if state.is_final:

@@ -22,6 +22,7 @@ from factory.ledger import (
     restores,
     tracing,
 )
+from factory.ledger.database import Hold
 from factory.ledger.errors import DAMAGED, HostKeyAlarm, LedgerError, Refused
 from factory.ledger.flash_desk import FlashDesk
 from factory.ledger.records import (
@@ -34,7 +35,6 @@ from factory.ledger.records import (
     Restore,
     Trace,
 )
-from factory.ledger.station import StationLock
 from factory.ledger.store import Listener, Store
 from factory.ledger.upgrade import Upgrade
 from factory.values import AttemptState, Event, Facts, Finding, Identity, Proof, Receipt, Work
@@ -50,13 +50,13 @@ class Ledger(FlashDesk):
     def __init__(self, store: Store, upgraded: Upgrade | None = None) -> None:
         super().__init__(store)
         self._upgraded = upgraded
-        self._station_lock: StationLock | None = None
+        self._station_lock: Hold | None = None
         self._taking = threading.Lock()
 
     @property
     def location(self) -> str:
         """Where the ledger is, to be told to whoever uses it."""
-        return str(self._store.path)
+        return self._store.database.location
 
     @property
     def upgraded(self) -> Upgrade | None:
@@ -101,8 +101,7 @@ class Ledger(FlashDesk):
 
     def bind_lot(self, lot: str, binding: Binding, *, accept_reason: str | None = None) -> LotRecord:
         """Bind a lot at its first unit, or check that it is still the same product. Raises LotChanged."""
-        with self._store.writing() as writer:
-            return lots.bind(writer, lot, binding, accept_reason)
+        return self._store.write(lambda writer: lots.bind(writer, lot, binding, accept_reason))
 
     def lot(self, lot: str) -> LotRecord:
         """The lot. Raises UsageError naming the lots there are."""
@@ -139,10 +138,11 @@ class Ledger(FlashDesk):
         `recover` does, which the first admission calls if nobody has.
         """
         self._hold_station()
-        with self._store.writing() as writer:
-            outcome = admission.admit(
+        outcome = self._store.write(
+            lambda writer: admission.admit(
                 writer, identity, facts, lot=lot, slot=slot, fingerprint=fingerprint, same_unit=same_unit, work=work
             )
+        )
         if isinstance(outcome, Refused):
             raise outcome
         return outcome
@@ -159,10 +159,11 @@ class Ledger(FlashDesk):
         state: AttemptState = AttemptState.REFUSED,
     ) -> Attempt:
         """Record an attempt that never came to `admit`: refused before, or (state FAILED) not even read."""
-        with self._store.writing() as writer:
-            return admission.turn_away(
+        return self._store.write(
+            lambda writer: admission.turn_away(
                 writer, lot=lot, slot=slot, code=code, text=text, facts=facts, identity=identity, state=state
             )
+        )
 
     def advance(
         self, attempt: int, state: AttemptState, data: Data | None = None, *, image: str | None = None
@@ -171,25 +172,23 @@ class Ledger(FlashDesk):
         if state.is_final or state is AttemptState.UNKNOWN:
             raise ValueError(f"{state} has its own method")
         told = {**(data or {}), "image": image} if image else data
-        with self._store.writing() as writer:
-            return attempts.move(writer, attempt, state, told, **({"image": image} if image else {}))
+        return self._store.write(
+            lambda writer: attempts.move(writer, attempt, state, told, **({"image": image} if image else {}))
+        )
 
     def passed(self, attempt: int, receipt: Receipt, proof: Proof, *, hook: bool = False) -> Event:
         """The unit is done. With `hook` the after-pass hook is due until `hook_result` says that it succeeded."""
-        with self._store.writing() as writer:
-            return attempts.complete(writer, attempt, receipt, proof, hook=hook)
+        return self._store.write(lambda writer: attempts.complete(writer, attempt, receipt, proof, hook=hook))
 
     def failed(self, attempt: int, code: str, text: str, data: Data | None = None) -> Event:
         """The attempt ended without success; `code` is stable, `text` tells the operator why."""
-        with self._store.writing() as writer:
-            return attempts.fail(writer, attempt, code, text, data)
+        return self._store.write(lambda writer: attempts.fail(writer, attempt, code, text, data))
 
     def record(
         self, kind: str, *, slot: str | None = None, attempt: int | None = None, data: Data | None = None
     ) -> Event:
         """Append an event of the line's own to this station's chain."""
-        with self._store.writing() as writer:
-            return journal.append(writer, kind, slot=slot, attempt=attempt, data=data)
+        return self._store.write(lambda writer: journal.append(writer, kind, slot=slot, attempt=attempt, data=data))
 
     def attempt(self, attempt: int) -> Attempt:
         """One attempt as it stands. Raises ValueError when there is none."""
@@ -204,8 +203,7 @@ class Ledger(FlashDesk):
         with self._taking:
             if self._station_lock is None:
                 return self._take_station()
-            with self._store.writing() as writer:
-                return attempts.recover(writer)
+            return self._store.write(lambda writer: attempts.recover(writer))
 
     def host_keys_of(self, macs: Iterable[str]) -> tuple[KnownHostKey, ...]:
         """The host keys that units with these MACs showed. Raises InvalidValue for what is no MAC."""
@@ -223,24 +221,25 @@ class Ledger(FlashDesk):
         attempt: int | None = None,
     ) -> bool:
         """Keep a unit's host key; True when it is new. Raises HostKeyAlarm (recorded) when per-unit keys changed."""
-        with self._store.writing() as writer:
-            outcome = hostkeys.remember(
+        shown = tuple(macs)
+        outcome = self._store.write(
+            lambda writer: hostkeys.remember(
                 writer,
                 policy=policy,
                 slot=slot,
                 algorithm=algorithm,
                 fingerprint=fingerprint,
-                macs=macs,
+                macs=shown,
                 attempt=attempt,
             )
+        )
         if isinstance(outcome, HostKeyAlarm):
             raise outcome
         return outcome
 
     def leave_restore(self, attempt: int, data: Data) -> Event:
         """The unit went away half written: its old content is to be put back at the next contact."""
-        with self._store.writing() as writer:
-            return restores.leave(writer, attempt, data)
+        return self._store.write(lambda writer: restores.leave(writer, attempt, data))
 
     def pending_restores(self, facts: Facts | None = None) -> tuple[Restore, ...]:
         """What is to be put back, the oldest first: on the unit with these facts, or everywhere."""
@@ -249,13 +248,11 @@ class Ledger(FlashDesk):
 
     def clear_restore(self, restore: int, *, slot: str, data: Data | None = None) -> Event:
         """The old content is back. Raises ValueError when nothing of this number is pending."""
-        with self._store.writing() as writer:
-            return restores.clear(writer, restore, slot, data)
+        return self._store.write(lambda writer: restores.clear(writer, restore, slot, data))
 
     def hook_result(self, attempt: int, ok: bool, detail: str = "") -> Event:
         """What the after-pass hook of an attempt came to."""
-        with self._store.writing() as writer:
-            return hooks.result(writer, attempt, ok, detail)
+        return self._store.write(lambda writer: hooks.result(writer, attempt, ok, detail))
 
     def hooks_to_repeat(self, lot: str | None = None) -> tuple[HookDue, ...]:
         """Passed units whose hook has not succeeded yet."""
@@ -288,15 +285,14 @@ class Ledger(FlashDesk):
                 self._take_station()
             elif not lock.in_place():
                 # Somebody tidied the file away. Whoever else took the station since then keeps it.
-                self._station_lock = StationLock(self._store.path, self.station)
+                self._station_lock = self._store.database.hold(self.station)
                 lock.release()
 
     def _take_station(self) -> tuple[Attempt, ...]:
         """Hold the station and settle what it left behind: both, or neither."""
-        lock = StationLock(self._store.path, self.station)
+        lock = self._store.database.hold(self.station)
         try:
-            with self._store.writing() as writer:
-                left = attempts.recover(writer)
+            left = self._store.write(lambda writer: attempts.recover(writer))
         except BaseException:
             lock.release()
             raise

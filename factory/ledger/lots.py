@@ -24,7 +24,7 @@ _WORDS = {
 
 def bind(writer: Writer, lot: str, binding: Binding, accept_reason: str | None) -> LotRecord:
     """Bind a new lot, or check a known one. Raises LotChanged, unless the change is accepted with a reason."""
-    row = writer.connection.execute(select(lots).where(lots.c.name == lot)).first()
+    row = writer.connection.execute(select(lots).where(lots.c.name == lot).with_for_update()).first()
     if row is None:
         against = order_of_another(writer.connection, lot, binding.product)
         if against and not accept_reason:
@@ -52,9 +52,10 @@ def order_of_another(connection: Connection, lot: str, product: str) -> str | No
     return None if row is None else f"its order {row.file} is for product {row.product}, this is {product}"
 
 
-def find(connection: Connection, lot: str) -> LotRecord:
-    """The lot. Raises UsageError that names the lots there are."""
-    row = connection.execute(select(lots).where(lots.c.name == lot)).first()
+def find(connection: Connection, lot: str, *, lock: bool = False) -> LotRecord:
+    """The lot, with `lock` held until the transaction ends. Raises UsageError that names the lots there are."""
+    query = select(lots).where(lots.c.name == lot)
+    row = connection.execute(query.with_for_update() if lock else query).first()
     if row is None:
         names = connection.execute(select(lots.c.name).order_by(lots.c.bound_at.desc()).limit(20)).scalars().all()
         there = f"There are: {', '.join(names)}." if names else "The ledger has no lot yet."

@@ -25,8 +25,7 @@ class Office:
         Raises OrderTaken naming every row of which a value is known, unless those shall be skipped and named;
         UsageError (`ledger.order-product`) when the lot is another product's.
         """
-        with self._store.writing() as writer:
-            return orders.take_in(writer, order, rows, skip_existing=skip_existing)
+        return self._store.write(lambda writer: orders.take_in(writer, order, rows, skip_existing=skip_existing))
 
     def holders(self, values: Collection[str]) -> Mapping[str, tuple[Holding, ...]]:
         """Who holds each of these values (MAC in plain hex, folded id or serial, name in lower case), in bulk."""
@@ -45,8 +44,7 @@ class Office:
 
     def mark_exported(self, lot: str, files: Sequence[UploadFile]) -> Event:
         """Record the files of one export, all or none. Raises UsageError `ledger.already-exported`."""
-        with self._store.writing() as writer:
-            return uploads.export(writer, lot, files)
+        return self._store.write(lambda writer: uploads.export(writer, lot, files))
 
     def uploads(self, lot: str | None = None) -> tuple[UploadRecord, ...]:
         """The uploads of a lot, or all."""
@@ -63,8 +61,9 @@ class Office:
         Raises VerdictsRefused naming every row that does not fit; UsageError for a lot or upload that is not there
         and for an answer that was taken before (`ledger.verdicts-taken`).
         """
-        with self._store.writing() as writer:
-            return verdicts.take(writer, lot, found, file=file, sha256=sha256, upload=upload)
+        return self._store.write(
+            lambda writer: verdicts.take(writer, lot, found, file=file, sha256=sha256, upload=upload)
+        )
 
     def head(self) -> Head:
         """The end of this station's chain of events, as an anchor outside the ledger."""

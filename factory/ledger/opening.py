@@ -5,16 +5,18 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 import factory
 from factory.errors import UsageError
 from factory.files import PRIVATE, FileError, sync_folder
-from factory.ledger import migrate, sqlite
+from factory.ledger import migrate, postgres, sqlite
 from factory.ledger.ledger import Ledger
+from factory.ledger.postgres import PostgresDatabase
 from factory.ledger.records import damaged
-from factory.ledger.store import Clock, Signature, Store, utc_now
+from factory.ledger.sqlite_database import SqliteDatabase
+from factory.ledger.store import Clock, Signature, Store, Writer, utc_now
 from factory.ledger.upgrade import bring_up
 
 
@@ -28,13 +30,18 @@ def open_ledger(
     busy_seconds: float = sqlite.BUSY_SECONDS,
     clock: Clock = utc_now,
 ) -> Ledger:
-    """Open a ledger by URL (`sqlite:///ledger.db`) or by path; relative paths start at `folder`.
+    """Open a ledger by URL (`sqlite:///ledger.db`, `postgresql+psycopg://USER@HOST/NAME`) or by path; relative paths
+    start at `folder`.
 
     A missing ledger is made in its folder, which must exist, unless `create` is False. One of an older version is
     upgraded in place after a copy of it was made beside it (`Ledger.upgraded` says so). Raises UsageError for a
     folder or ledger that is not there, a network file system, another engine, a newer schema or a foreign file;
     LedgerError when the file cannot be read or written. `busy_seconds` is how long another writer is waited for.
     """
+    signature = Signature(station, operator, factory.__version__)
+    parsed = _server(url)
+    if parsed is not None:
+        return _open_server(parsed, signature, clock, create=create)
     path = _path(url, folder or Path())
     if not _is_there(path):
         if not create:
@@ -44,18 +51,47 @@ def open_ledger(
                 code="ledger.missing",
             )
         _create(path)
-    store = Store(
-        sqlite.open_engine(path, busy_seconds=busy_seconds),
-        path,
-        Signature(station, operator, factory.__version__),
-        clock,
-    )
+    store = Store(SqliteDatabase(path, busy_seconds=busy_seconds), signature, clock)
     try:
         upgraded = bring_up(store)
     except BaseException:
         store.close()
         raise
     return Ledger(store, upgraded)
+
+
+def _server(url: str) -> URL | None:
+    """The URL of a ledger on a PostgreSQL server; None for every other one."""
+    scheme = url.partition("://")[0]
+    if scheme not in ("postgresql", "postgresql+psycopg"):
+        return None
+    return _parsed(url).set(drivername="postgresql+psycopg")
+
+
+def _open_server(url: URL, signature: Signature, clock: Clock, *, create: bool) -> Ledger:
+    store = Store(PostgresDatabase(url, station=signature.station), signature, clock)
+    try:
+        with store.reading() as connection:
+            missing = migrate.revision(connection) is None
+            empty = missing and postgres.is_empty(connection)
+        if empty and not create:
+            raise UsageError(
+                f"no ledger in {store.database.location}",
+                hint="The first `factory run` with this URL makes it.",
+                code="ledger.missing",
+            )
+        if empty:
+            store.write(_make)
+        return Ledger(store, bring_up(store))
+    except BaseException:
+        store.close()
+        raise
+
+
+def _make(writer: Writer) -> None:
+    postgres.lock_for_making(writer.connection)
+    if migrate.revision(writer.connection) is None:
+        migrate.upgrade(writer.connection)
 
 
 def _is_there(path: Path) -> bool:
@@ -85,17 +121,12 @@ def _is_there(path: Path) -> bool:
 def _path(url: str, folder: Path) -> Path:
     if "://" not in url:
         return (folder / Path(url).expanduser()).absolute()
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise UsageError(
-            "the ledger's URL cannot be read", hint="Write sqlite:///ledger.db.", code="ledger.url"
-        ) from error
+    parsed = _parsed(url)
     engine = parsed.get_backend_name()
     if engine != "sqlite":
         raise UsageError(
-            f"this version of factory keeps its ledger in SQLite, not in {engine}",
-            hint="Write sqlite:///ledger.db.",
+            f"factory keeps its ledger in SQLite or PostgreSQL, not in {engine}",
+            hint="Write sqlite:///ledger.db, or postgresql+psycopg://USER@HOST/NAME.",
             code="ledger.url",
         )
     if not parsed.database or parsed.database == ":memory:" or parsed.query:
@@ -105,6 +136,17 @@ def _path(url: str, folder: Path) -> Path:
             code="ledger.url",
         )
     return (folder / parsed.database).absolute()
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError as error:
+        raise UsageError(
+            "the ledger's URL cannot be read",
+            hint="Write sqlite:///ledger.db, or postgresql+psycopg://USER@HOST/NAME.",
+            code="ledger.url",
+        ) from error
 
 
 def _create(path: Path) -> None:
@@ -130,7 +172,7 @@ def _create(path: Path) -> None:
 
 
 def _fill(path: Path) -> None:
-    store = Store(sqlite.open_engine(path), path, Signature("", "", factory.__version__), utc_now)
+    store = Store(SqliteDatabase(path), Signature("", "", factory.__version__), utc_now)
     try:
         with store.writing() as writer:
             migrate.upgrade(writer.connection)

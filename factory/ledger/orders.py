@@ -27,7 +27,7 @@ from factory.ledger.order_records import (
 from factory.ledger.records import as_text
 from factory.ledger.schema import identity_values, order_keys, order_rows, orders
 from factory.ledger.schema import lots as lot_table
-from factory.ledger.store import Writer
+from factory.ledger.store import LostRace, Writer
 from factory.values import Facts, Work, canonical, sentinel
 
 _LONGEST = 255
@@ -105,7 +105,9 @@ def bind(writer: Writer, row: Found, unit: int, attempt: int) -> None:
     if row.unit == unit:
         return
     place = (order_rows.c.order_id == row.order) & (order_rows.c.number == row.number)
-    writer.connection.execute(update(order_rows).where(place, order_rows.c.unit.is_(None)).values(unit=unit))
+    bound = writer.connection.execute(update(order_rows).where(place, order_rows.c.unit.is_(None)).values(unit=unit))
+    if bound.rowcount != 1:
+        raise LostRace(None)  # another unit was admitted with it a moment ago
     told = {"lot": row.lot, "file": row.file, "row": row.number, "unit": unit}
     append(writer, "order.assigned", attempt=attempt, data=told)
 

@@ -27,7 +27,8 @@ metadata = MetaData()
 # SQLite numbers rows by itself only where the type is exactly INTEGER.
 Number = BigInteger().with_variant(Integer, "sqlite")
 _TIME = String(32)
-_NAME = String(255)
+# SQLite never minded the length; PostgreSQL would refuse what a strange unit shows.
+_NAME = String(255).with_variant(Text(), "postgresql")
 _SHA256 = String(64)
 
 # A unit stands in one live upload at a time; these states free it for the next.

@@ -125,7 +125,11 @@ def append_only(table: str) -> tuple[str, ...]:
 
 
 def quick_check(connection: Connection) -> Sequence[str]:
-    """What SQLite itself finds wrong with the file and its references; empty when it is sound."""
+    """What SQLite itself finds wrong with the file and its references; empty when it is sound, and for an engine that
+    is no file of ours to check.
+    """
+    if connection.dialect.name != "sqlite":
+        return []
     faults = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA quick_check(20)") if row[0] != "ok"]
     if faults:
         return faults

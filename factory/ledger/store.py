@@ -8,17 +8,19 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from factory.ledger import sqlite
+from factory.ledger.database import Database
 from factory.ledger.errors import LedgerError
 from factory.values import Event
 
 Clock = Callable[[], datetime]
 Listener = Callable[[Event], None]
+Result = TypeVar("Result")
+_TRIES = 20
 
 
 def utc_now() -> datetime:
@@ -49,20 +51,31 @@ class Writer:
     events: list[Event] = field(default_factory=list)
 
 
+class LostRace(LedgerError):  # noqa: N818 - reads as what happened
+    """Another transaction was quicker; nothing of this one was kept."""
+
+    code = "ledger.conflict"
+
+    def __init__(self, error: DBAPIError | None, explained: LedgerError | None = None) -> None:
+        super().__init__(
+            explained.message if explained else "the ledger was written by somebody else at the same moment",
+            hint="Nothing was kept: try again.",
+        )
+        self.error = error
+
+
 class Store:
     """An engine with the ledger's transactions. Any thread may use it; a process that forks opens its own."""
 
-    def __init__(self, engine: Engine, path: Path, signature: Signature, clock: Clock) -> None:
-        self.path = path
+    def __init__(self, database: Database, signature: Signature, clock: Clock) -> None:
+        self.database = database
         self.signature = signature
-        self._engine = engine
-        self._writing = engine.execution_options(**{sqlite.WRITER: True})
+        self._writing = database.engine.execution_options(**database.writer_options)
         self._clock = clock
         # Threads of one station queue here, in turn, instead of polling for the database's lock.
         self._lock = threading.Lock()
         self._listeners: list[Listener] = []
         self._closed = False
-        self._file = sqlite.file_of(path)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` with every event after its commit; returns what ends that."""
@@ -78,8 +91,23 @@ class Store:
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that sees one state of the ledger. Raises LedgerError."""
-        with self._explained(), self._engine.connect() as connection:
+        with self._explained(), self.database.engine.connect() as connection:
             yield connection
+
+    def write(self, work: Callable[[Writer], Result]) -> Result:
+        """Do `work` in one write transaction, once more from its beginning where another transaction was quicker.
+        Raises LedgerError.
+        """
+        for left in reversed(range(_TRIES)):
+            try:
+                with self.writing() as writer:
+                    return work(writer)
+            except LostRace as lost:
+                if left:
+                    continue
+                # The same loss each time is no race: two values of this very work collide, which is a bug of ours.
+                raise lost.error or lost from lost
+        raise AssertionError("unreachable")
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Writer]:
@@ -106,25 +134,25 @@ class Store:
         with self._lock:
             self._closed = True
         with self._explained():
-            self._engine.dispose()
+            self.database.engine.dispose()
 
     def _require_open(self) -> None:
         if self._closed:
             raise LedgerError(
-                f"the ledger {self.path} was closed before this could be written",
+                f"the ledger {self.database.location} was closed before this could be written",
                 hint="The line was stopped meanwhile: start it again, and run the unit again.",
                 code="ledger.closed",
             )
-        if sqlite.file_of(self.path) != self._file:
-            # Our connections still write into the old file, which nobody will ever read.
-            raise sqlite.replaced(self.path)
+        self.database.require_same()
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
         try:
             yield
         except DBAPIError as error:
-            explained = sqlite.translate(error, self.path)
+            if self.database.lost_race(error):
+                raise LostRace(error, self.database.explain(error)) from error
+            explained = self.database.explain(error)
             if explained is None:
                 raise
             raise explained from error

@@ -8,10 +8,12 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
+from factory.errors import UsageError
 from factory.files import PRIVATE, FileError, sync_folder
 from factory.ledger import migrate, sqlite
 from factory.ledger.journal import append
 from factory.ledger.records import damaged
+from factory.ledger.sqlite_database import SqliteDatabase
 from factory.ledger.store import Store
 
 _COUNTED = ("alembic_version", "events", "attempts", "identity_values", "upload_rows")
@@ -36,18 +38,29 @@ def bring_up(store: Store) -> Upgrade | None:
     """
     with store.reading() as connection:
         if not migrate.is_older(connection):
-            migrate.require_head(connection, str(store.path))
+            migrate.require_head(connection, store.database.location)
             return None
     with store.writing() as writer:
         # Under the write lock: another process may have upgraded it meanwhile.
         found = migrate.revision(writer.connection)
         if found is None or not migrate.is_older(writer.connection):
-            migrate.require_head(writer.connection, str(store.path))
+            migrate.require_head(writer.connection, store.database.location)
             return None
-        copy = _copy(store.path, found)
+        copy = _copy(_path(store, found), found)
         migrate.upgrade(writer.connection)
         append(writer, "ledger.upgraded", data={"found": found, "now": migrate.HEAD, "copy": copy.name})
     return Upgrade(found, migrate.HEAD, copy)
+
+
+def _path(store: Store, found: str) -> Path:
+    """The file of a ledger. Raises UsageError for a server's: others may be at work with the old schema."""
+    if isinstance(store.database, SqliteDatabase):
+        return store.database.path
+    raise UsageError(
+        f"{store.database.location} has schema {found}, and this version of factory works with {migrate.HEAD}",
+        hint="Stop every station, then upgrade it: factory ledger upgrade --ledger URL.",
+        code="ledger.older",
+    )
 
 
 def _copy(path: Path, found: str) -> Path:

@@ -92,6 +92,7 @@ def next_number(connection: Connection, lot: str) -> int:
 def export(writer: Writer, lot: str, files: Sequence[UploadFile]) -> Event:
     """Record the files of one export and mark their rows exported, all or none. Raises UsageError."""
     wanted = [unit for file in files for unit in file.units]
+    lots.find(writer.connection, lot, lock=True)  # one export of a lot at a time
     _refuse_taken_names(writer.connection, lot, files)
     passed_in = _attempts_of(writer.connection, lot, wanted)
     _refuse_listed(writer.connection, wanted)

@@ -50,7 +50,7 @@ def take(
     """Take an answer over into the rows of a lot, or of one upload. Raises VerdictsRefused naming every row that does
     not fit, UsageError for an unknown lot or upload and for an answer that was taken before.
     """
-    lots.find(writer.connection, lot)
+    lots.find(writer.connection, lot, lock=True)
     _require_new(writer.connection, lot, sha256, upload)
     listed = _rows(writer.connection, lot, upload)
     changes: list[dict[str, Any]] = []

@@ -49,7 +49,7 @@ def test_every_connection_is_durable(tmp_path: Path) -> None:
 def test_refusals(tmp_path: Path) -> None:
     assert _code("sqlite:///ledger.db", tmp_path, create=False) == "ledger.missing"
     assert _code("sqlite:///deep/ledger.db", tmp_path) == "ledger.folder"
-    assert _code("postgresql://host/ledger", tmp_path) == "ledger.url"
+    assert _code("mysql://host/ledger", tmp_path) == "ledger.url"
     assert _code("sqlite://", tmp_path) == "ledger.url"
     assert _code("sqlite:///:memory:", tmp_path) == "ledger.url"
     assert _code("nonsense://", tmp_path) == "ledger.url"

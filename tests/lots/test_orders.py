@@ -201,6 +201,6 @@ def test_a_hundred_rows_cost_no_query_each(tmp_path: Path, book: Ledger, made: P
 
     rows = [(f"A{number}", "", f"Gate {number}", "") for number in range(2000)]
     statements = []
-    event.listen(book._store._engine, "before_cursor_execute", lambda *_: statements.append(1))
+    event.listen(book._store.database.engine, "before_cursor_execute", lambda *_: statements.append(1))
     assert import_order(book, made, LOT, order(tmp_path, *rows)).rows == 2000
     assert len(statements) < 80

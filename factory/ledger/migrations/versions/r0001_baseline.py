@@ -7,12 +7,15 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from factory.ledger.sqlite import append_only
+from factory.ledger import postgres, sqlite
 
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
+
+# SQLite never minded the length; PostgreSQL would refuse what a strange unit shows.
+_TEXT = sa.String(255).with_variant(sa.Text(), "postgresql")
 
 _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _LIVE = "state NOT IN ('rejected', 'needs-republish')"
@@ -121,7 +124,8 @@ def _events() -> None:
         _sha256("hash"),
     )
     op.create_index("events_attempt", "events", ["attempt"])
-    for statement in append_only("events"):
+    engine = sqlite if op.get_bind().dialect.name == "sqlite" else postgres
+    for statement in engine.append_only("events"):
         op.execute(statement)
 
 
@@ -183,7 +187,7 @@ def _uploads() -> None:
     op.create_table(
         "upload_rows",
         _number("id", primary_key=True),
-        sa.Column("upload", sa.String(255), sa.ForeignKey("uploads.name"), nullable=False),
+        sa.Column("upload", _TEXT, sa.ForeignKey("uploads.name"), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         _to("unit", "units.id"),
         _to("attempt", "attempts.id"),
@@ -201,7 +205,7 @@ def _unique_where(name: str, table: str, column: str, condition: str) -> None:
 
 
 def _name(column: str, *, nullable: bool = False, **options: Any) -> sa.Column[str]:
-    return sa.Column(column, sa.String(255), nullable=nullable, **options)
+    return sa.Column(column, _TEXT, nullable=nullable, **options)
 
 
 def _text(column: str, *, nullable: bool = False) -> sa.Column[str]:
@@ -225,7 +229,7 @@ def _to(column: str, target: str, *, nullable: bool = False, **options: Any) -> 
 
 
 def _lot() -> sa.Column[str]:
-    return sa.Column("lot", sa.String(255), sa.ForeignKey("lots.name"), nullable=False)
+    return sa.Column("lot", _TEXT, sa.ForeignKey("lots.name"), nullable=False)
 
 
 def _signed() -> list[sa.Column[str]]:

@@ -10,6 +10,9 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+# SQLite never minded the length; PostgreSQL would refuse what a strange unit shows.
+_TEXT = sa.String(255).with_variant(sa.Text(), "postgresql")
+
 _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -19,7 +22,7 @@ def upgrade() -> None:
     op.create_table(
         "answers",
         sa.Column("id", _NUMBER, primary_key=True),
-        sa.Column("lot", sa.String(255), sa.ForeignKey("lots.name"), nullable=False),
+        sa.Column("lot", _TEXT, sa.ForeignKey("lots.name"), nullable=False),
         _name("upload"),
         _name("file"),
         sa.Column("sha256", sa.String(64), nullable=False),
@@ -65,7 +68,7 @@ def _orders() -> None:
 
 
 def _name(column: str, *, primary_key: bool = False) -> sa.Column[str]:
-    return sa.Column(column, sa.String(255), nullable=False, primary_key=primary_key)
+    return sa.Column(column, _TEXT, nullable=False, primary_key=primary_key)
 
 
 def _signed() -> list[sa.Column[str]]:
