@@ -40,6 +40,9 @@ def run(
     accept_changed_product: Annotated[
         str | None, typer.Option(metavar="REASON", help="Go on with this lot although product or templates changed.")
     ] = None,
+    accept_first_article: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Go on with this lot although its first article failed.")
+    ] = None,
     ledger: LedgerOption = None,
     json_lines: Annotated[bool, typer.Option("--json-lines", help="Print every event as a line of JSON.")] = False,
 ) -> None:
@@ -71,6 +74,7 @@ def run(
             keys=keys,
             operator=person,
             accept_changed_product=accept_changed_product,
+            accept_first_article=accept_first_article,
             slots=slot,
             images_out=images or station.folder / "images",
             interactive=sys.stdin.isatty(),

@@ -137,9 +137,12 @@ class ImageSection(Section):
 
 
 class ProveSection(Section):
-    """[prove]: which reboot comes before the proof."""
+    """[prove]: which reboot comes before the proof. With `first_article` the first unit of each product, templates and
+    board runs alone through its proof before others are flashed.
+    """
 
     reboot: Literal["soft", "power", "none"] = "soft"
+    first_article: bool = True
 
 
 class HooksSection(Section):
@@ -186,4 +189,16 @@ class Product(Section):
         root = self.image.root
         if root is not None and not root.startswith("/") and not self.unit.simulated:
             raise ValueError("image.root must be an absolute path (a relative one needs unit.simulated = true)")
+        return self
+
+    @model_validator(mode="after")
+    def _saves_are_proved(self) -> Self:
+        if self.unit.persistence == "save-config" and self.prove.reboot == "none":
+            raise ValueError('unit.persistence = "save-config" is proved by a restart: prove.reboot = "none" cannot')
+        return self
+
+    @model_validator(mode="after")
+    def _revision_is_read(self) -> Self:
+        if self.hardware.revisions and self.hardware.revision_fact not in self.unit.facts:
+            raise ValueError(f"hardware.revisions needs the command unit.facts.{self.hardware.revision_fact}")
         return self

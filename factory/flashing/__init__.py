@@ -3,6 +3,7 @@
 from factory.flashing.by_files import flash
 from factory.flashing.errors import FlashError, NotProved, OtherUnit, PreflightRefused
 from factory.flashing.examine import preflight
+from factory.flashing.hardware import HardwareRefused, board_of, require_hardware
 from factory.flashing.journal import FlashJournal, NullJournal
 from factory.flashing.method import Checked, FilesMethod, Method, give_back, method_of
 from factory.flashing.mounts import Persistence
@@ -20,6 +21,7 @@ __all__ = [
     "FlashError",
     "FlashJournal",
     "Flashable",
+    "HardwareRefused",
     "Method",
     "NotProved",
     "NullJournal",
@@ -33,12 +35,14 @@ __all__ = [
     "Reconnect",
     "Reread",
     "RestorePending",
+    "board_of",
     "finish",
     "flash",
     "give_back",
     "method_of",
     "preflight",
     "prove",
+    "require_hardware",
     "restore",
     "same_unit",
     "what_differs",

@@ -1,5 +1,6 @@
 """WHAT HAPPENED: schema and migrations, admission, journal, trace."""
 
+from factory.ledger.articles import Article, Kind
 from factory.ledger.errors import HostKeyAlarm, LedgerError, LotChanged, OrderTaken, Refused, VerdictsRefused
 from factory.ledger.flashes import UnitRecord
 from factory.ledger.ledger import Ledger
@@ -44,6 +45,7 @@ __all__ = [
     "BY_MAC",
     "BY_SERIAL",
     "NAME",
+    "Article",
     "Attempt",
     "Binding",
     "Head",
@@ -51,6 +53,7 @@ __all__ = [
     "HookDue",
     "HostKeyAlarm",
     "Imported",
+    "Kind",
     "KnownHostKey",
     "Ledger",
     "LedgerError",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from factory.ledger import flashes
+from factory.ledger.first_articles import FirstArticles
 from factory.ledger.flashes import UnitRecord
-from factory.ledger.office import Office
 from factory.ledger.records import Attempt, Binding
 from factory.values import Event, Facts, Identity
 
 
-class FlashDesk(Office):
+class FlashDesk(FirstArticles):
     """Every method is one transaction; what it returns is committed. Call `recover` first, which holds the station.
     All raise LedgerError when the file cannot be read or written.
     """

@@ -6,9 +6,10 @@ import traceback
 from dataclasses import dataclass
 
 from factory.errors import FactoryError
-from factory.flashing import FlashError
+from factory.flashing import FlashError, HardwareRefused
 from factory.identity import IdentityRefused
 from factory.ledger import Refused
+from factory.ledger.first_articles import STOPPED
 from factory.line.steps import Progress, Steps, Tools
 from factory.line.summary import Outcome
 from factory.units.deadline import Cancelled
@@ -34,7 +35,7 @@ def end(tools: Tools, steps: Steps, progress: Progress, error: Exception) -> End
     on the way is an event of its own.
     """
     _settle(tools, steps, progress, error)
-    ending = _judge(tools, error)
+    ending = _judge(tools, progress, error)
     if not isinstance(error, FactoryError):
         _report_bug(tools, progress, error)
     tools.transcript.note(f"{ending.outcome}: {ending.cause} [{ending.code}]")
@@ -62,7 +63,7 @@ def _settle(tools: Tools, steps: Steps, progress: Progress, error: Exception) ->
         tools.transcript.note(f"the old content could not be put back now: {failure.message}")
 
 
-def _judge(tools: Tools, error: Exception) -> Ending:
+def _judge(tools: Tools, progress: Progress, error: Exception) -> Ending:
     mask = tools.masks.text
     if isinstance(error, IdentityRefused):
         errors = [finding for finding in error.findings if finding.severity is Severity.ERROR]
@@ -74,7 +75,10 @@ def _judge(tools: Tools, error: Exception) -> Ending:
     if isinstance(error, Cancelled):
         return Ending(Outcome.FAILED, INTERRUPTED, "the line was stopped", "Run the unit again.")
     if isinstance(error, FactoryError):
-        return Ending(Outcome.FAILED, error.code, mask(error.message), mask(error.hint))
+        # A stopped lot refuses a unit that comes; one that was admitted before and waited has failed.
+        refused = isinstance(error, HardwareRefused) or (error.code == STOPPED and progress.record is None)
+        outcome = Outcome.REFUSED if refused else Outcome.FAILED
+        return Ending(outcome, error.code, mask(error.message), mask(error.hint))
     cause = mask(f"a fault of this program: {type(error).__name__}: {error}")
     return Ending(Outcome.FAILED, BUG, cause, "Please report it, with the transcript and the output of --debug.")
 

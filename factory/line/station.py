@@ -37,6 +37,7 @@ def open_line(
     keys: KeySource,
     operator: str = "",
     accept_changed_product: str | None = None,
+    accept_first_article: str | None = None,
     slots: Sequence[str] | None = None,
     images_out: Path | None = None,
     interactive: bool = False,
@@ -47,7 +48,8 @@ def open_line(
     """Check and prepare everything that a run needs; no thread runs yet and no unit is touched.
 
     Binds the lot (`accept_changed_product` is the reason for going on with a changed product), and takes the station:
-    attempts that a crash left in between become `unknown`. `slots` chooses some of the bench's slots.
+    attempts that a crash left in between become `unknown`. `accept_first_article` is the reason for going on with a lot
+    whose first article failed. `slots` chooses some of the bench's slots.
     `interactive` says that somebody can answer questions. `images_out` gets the image of each passed unit.
     Raises UsageError, SecretError, FileError, LotChanged, LedgerError.
     """
@@ -80,6 +82,8 @@ def open_line(
     try:
         ledger.bind_lot(lot, binding, accept_reason=accept_changed_product)
         ledger.recover()
+        if accept_first_article is not None:
+            ledger.accept_articles(lot, accept_first_article)
     except FactoryError:
         line.leave()
         raise

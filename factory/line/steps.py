@@ -11,12 +11,13 @@ from pathlib import Path
 
 from factory.config import Slot
 from factory.files import make_folder
-from factory.flashing import Checked, Owed, give_back
+from factory.flashing import Checked, Owed, give_back, require_hardware
 from factory.images import Image, write_image
 from factory.ledger import Attempt as AttemptRecord
 from factory.ledger import Refused
 from factory.line.contact import Contact
 from factory.line.feed import SlotFeed
+from factory.line.first_article import FirstArticle
 from factory.line.hooks import HookResult, run_hook
 from factory.line.hostkeys import SlotHostKeys
 from factory.line.masking import Masks
@@ -75,6 +76,7 @@ class Steps:
         self._progress = progress
         self._ledger = tools.setup.ledger
         self._section = tools.setup.product.unit
+        self._first = FirstArticle(tools.setup, tools.feed, tools.keys)
 
     def restore_pending(self, facts: Facts) -> bool:
         """Give back what an earlier attempt owes to this unit; True when there was something to give back."""
@@ -100,9 +102,14 @@ class Steps:
         return not faults
 
     def admit(self, facts: Facts) -> None:
-        """Find out who the unit is and lease that identity. Raises IdentityRefused, Refused, UnitError, LedgerError."""
+        """Find out who the unit is and lease that identity.
+
+        Raises HardwareRefused, IdentityRefused, Refused, UnitError, LedgerError.
+        """
         tools, setup = self._tools, self._tools.setup
         self._begin("identify")
+        require_hardware(setup.product.hardware, facts)
+        self._first.require(facts)
         work = self._ledger.assign(facts, setup.lot, required=setup.product.order.required)
         identified = setup.identifier.identify(facts, work)
         identity = identified.identity
@@ -118,10 +125,12 @@ class Steps:
         self._look_at_host_key(identity.macs.values())
 
     def flash(self, facts: Facts) -> Receipt:
-        """Build the image, look whether the unit is fit for it, write it and read it back."""
+        """Wait for the first article; build the image, see whether the unit is fit, write it and read it back."""
         tools, progress = self._tools, self._progress
         assert progress.identity is not None
         assert progress.record is not None
+        remark = self._first.wait(facts, progress.record.id, cancel=tools.cancel)
+        progress.warnings += [remark] if remark else []
         method, timeouts = tools.setup.method, self._section.timeouts
         self._begin("build")
         image = self._image(progress.identity)

@@ -121,6 +121,7 @@ class Floor:
                 "unit.mounts_file": "proc/mounts",
                 "unit.login.user": "root",
                 "unit.login.password": f"file:{self.bench.password_file}",
+                "prove.first_article": False,  # most tests are about slots that do not wait for each other
                 **{f"unit.timeouts.{name}": seconds for name, seconds in timeouts.items()},
                 **self._settings,
             },
