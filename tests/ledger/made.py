@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, make_url, text
+from sqlalchemy.exc import IntegrityError
 
 from factory.ledger import Attempt, Binding, Ledger, open_ledger
 from factory.values import (
@@ -17,6 +25,7 @@ from factory.values import (
     Receipt,
     RegistrationKey,
 )
+from tests import postgres
 
 LOT = "2026-11"
 BINDING = Binding("router", "a" * 64, "b" * 64, 1)
@@ -26,10 +35,36 @@ IMAGE = "c" * 64
 CODE = "12345678-9abc-def0-1234-56789abcdef0"
 
 
+# While a test of both engines runs on PostgreSQL, the server's URL stands here: processes of the test's own see it too.
+SERVER = "FACTORY_TEST_LEDGER_SERVER"
+
+
 def opened(folder: Path, station: str = "S1", *, operator: str = "Kim") -> Ledger:
-    ledger = open_ledger("sqlite:///ledger.db", folder=folder, station=station, operator=operator)
+    ledger = open_ledger(url_of(folder), folder=folder, station=station, operator=operator)
     ledger.bind_lot(LOT, BINDING)
     return ledger
+
+
+def url_of(folder: Path) -> str:
+    """The ledger of a test's folder: a file in it, or a schema of the server that is named like it."""
+    server = os.environ.get(SERVER)
+    if server is None:
+        return "sqlite:///ledger.db"
+    return postgres.schema(make_url(server), hashlib.sha256(str(folder).encode()).hexdigest()[:16])
+
+
+@contextmanager
+def bare(ledger: Ledger) -> Iterator[Connection]:
+    """The ledger's tables without the ledger's rules."""
+    with ledger._store.database.engine.begin() as connection:
+        yield connection
+
+
+def refused(connection: Connection, statement: str, **values: object) -> str:
+    """The database's own words of refusal for one statement."""
+    with pytest.raises(IntegrityError) as caught, connection.begin_nested():
+        connection.execute(text(statement), values)
+    return str(caught.value.orig)
 
 
 def mac(number: int) -> Mac:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 
 import pytest
+from sqlalchemy import text
 
 from factory.ledger import Ledger, Refused
+from factory.ledger.store import LostRace
 from factory.values import AttemptState
+from tests.ledger import made
 from tests.ledger.made import admit, make_pass
+
+pytestmark = pytest.mark.usefixtures("both_engines")
 
 
 def _names(ledger: Ledger, value: str) -> list[str]:
@@ -81,8 +87,8 @@ def test_a_later_attempt_renames_its_unit_and_the_old_name_is_found_and_free(led
 def test_a_scrapped_units_name_is_free(ledger: Ledger) -> None:
     first = admit(ledger, 1, name="gate")
     ledger.failed(first.id, "x", "y")
-    with sqlite3.connect(ledger.location) as bare:
-        bare.execute("UPDATE units SET state = 'scrapped'")
+    with made.bare(ledger) as connection:
+        connection.execute(text("UPDATE units SET state = 'scrapped'"))
     second = admit(ledger, 2, serial="SN2", name="Gate")
     assert _names(ledger, "hw-2") == ["Gate"]
     assert [unit.unit for unit in ledger.trace("gate").units] == [first.unit, second.unit]
@@ -91,14 +97,14 @@ def test_a_scrapped_units_name_is_free(ledger: Ledger) -> None:
 def test_the_database_itself_keeps_names_and_leases_single(ledger: Ledger) -> None:
     first = admit(ledger, 1, name="Gate")
     admit(ledger, 2, serial="SN2", slot="B")
-    values = "INSERT INTO identity_values (kind, value, unit, name) VALUES ('device-name', ?, ?, '')"
-    with sqlite3.connect(ledger.location) as bare:
-        with pytest.raises(sqlite3.IntegrityError, match=r"UNIQUE .*\.kind, .*\.value"):
-            bare.execute(values, ("gate", 99))
-        with pytest.raises(sqlite3.IntegrityError, match=r"UNIQUE .*identity_values\.unit"):
-            bare.execute(values, ("door", first.unit))
-        with pytest.raises(sqlite3.IntegrityError, match=r"UNIQUE .*attempts\.unit"):
-            bare.execute("UPDATE attempts SET unit = ?", (first.unit,))
+    values = "INSERT INTO identity_values (kind, value, unit, name) VALUES ('device-name', :value, :unit, '')"
+    with made.bare(ledger) as connection:
+        taken = made.refused(connection, values, value="gate", unit=99)
+        assert re.search(r"unique.*(kind.*value|identity_values_pkey)", taken, re.IGNORECASE)
+        second = made.refused(connection, values, value="door", unit=first.unit)
+        assert re.search(r"unique.*(identity_values\.unit|identity_values_one_name)", second, re.IGNORECASE)
+        leased = made.refused(connection, "UPDATE attempts SET unit = :unit", unit=first.unit)
+        assert re.search(r"unique.*(attempts\.unit|attempts_lease)", leased, re.IGNORECASE)
 
 
 def test_only_a_scrapped_unit_can_lose_its_name(ledger: Ledger) -> None:
@@ -108,7 +114,7 @@ def test_only_a_scrapped_unit_can_lose_its_name(ledger: Ledger) -> None:
     admit(ledger, 1, name="Gate")
     second = admit(ledger, 2, serial="SN2", slot="B")
     assert second.unit is not None
-    with pytest.raises(sqlite3.IntegrityError), ledger._store.writing() as writer:
+    with pytest.raises((sqlite3.IntegrityError, LostRace)), ledger._store.writing() as writer:
         naming.give(writer, second.unit, DeviceName.parse("GATE"))
     assert (_names(ledger, "hw-1"), _names(ledger, "hw-2")) == (["Gate"], ["router 2"])
 

@@ -30,6 +30,8 @@ from factory.ledger import (
 from factory.values import Facts, Mac, Work
 from tests.ledger.made import BINDING, FINGERPRINT, LOT, admit, facts, identity, mac, make_pass, opened
 
+pytestmark = pytest.mark.usefixtures("both_engines")
+
 FILE = OrderFile(LOT, "router", "order.xlsx", "d" * 64, "order")
 
 

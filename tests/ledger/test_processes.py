@@ -9,12 +9,16 @@ from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
+import pytest
+
 from factory.ledger import Refused
 from factory.ledger.attempts import begin
 from factory.ledger.claim import MAC
 from factory.values import AttemptState
 from tests.ledger import made
 from tests.ledger.made import LOT, admit, opened
+
+pytestmark = pytest.mark.usefixtures("both_engines")
 
 _SPAWN = multiprocessing.get_context("spawn")
 _UNITS = 12

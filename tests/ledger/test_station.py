@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from factory.errors import UsageError
-from factory.ledger import LedgerError, Refused, open_ledger
+from factory.ledger import Ledger, LedgerError, Refused, open_ledger
 from factory.ledger.station import StationLock
 from factory.values import AttemptState
 from tests.ledger import made
@@ -132,3 +132,9 @@ def test_slots_that_start_together_recover_once(tmp_path: Path) -> None:
             admit(ledger, 1, slot="9")
         assert "start the line of that station again" in caught.value.hint
         assert ledger.lot(made.LOT)
+
+
+def test_a_station_that_cannot_be_taken_says_so(ledger: Ledger) -> None:
+    Path(f"{ledger.location}.S1.lock").mkdir()
+    with pytest.raises(LedgerError, match=r"S1 cannot be taken: .*ledger\.db\.S1\.lock"):
+        ledger.recover()

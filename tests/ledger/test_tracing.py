@@ -10,6 +10,8 @@ from factory.ledger import Ledger, Refused
 from tests.ledger import made
 from tests.ledger.made import admit, make_pass
 
+pytestmark = pytest.mark.usefixtures("both_engines")
+
 
 @pytest.mark.parametrize(
     "value",

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
-from pathlib import Path
-
 import pytest
+from sqlalchemy import text
 
 from factory.errors import UsageError
 from factory.ledger import Ledger, UploadFile
 from factory.values import RowState
 from tests.ledger import made
 from tests.ledger.made import LOT, admit, make_pass
+
+pytestmark = pytest.mark.usefixtures("both_engines")
 
 SHA = "f" * 64
 
@@ -77,12 +77,11 @@ def test_the_database_itself_refuses_a_second_live_row(ledger: Ledger) -> None:
     ledger.mark_exported(LOT, [UploadFile("a.csv", 1, SHA, (unit,))])
     copy = (
         "INSERT INTO upload_rows (upload, position, unit, attempt, state, changed) "
-        "SELECT upload, 2, unit, attempt, ?, changed FROM upload_rows"
+        "SELECT upload, 2, unit, attempt, :state, changed FROM upload_rows"
     )
-    with sqlite3.connect(ledger.location) as bare:
-        with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
-            bare.execute(copy, ("uploaded",))
-        bare.execute("UPDATE upload_rows SET state = 'rejected'")
+    with made.bare(ledger) as connection:
+        assert "unique" in made.refused(connection, copy, state="uploaded").lower()
+        connection.execute(text("UPDATE upload_rows SET state = 'rejected'"))
     assert ledger.passed_units(LOT)[0].row is RowState.REJECTED
     ledger.mark_exported(LOT, [UploadFile("b.csv", 2, SHA, (unit,))])
     (again,) = ledger.passed_units(LOT)
@@ -109,5 +108,5 @@ def test_show_counts_by_state(ledger: Ledger) -> None:
     assert summary.units == {"open": 1, "passed": 1}
     assert summary.rows == {"exported": 1}
     assert [attempt.hardware_id for attempt in overview.attempts] == ["hw-2"]
-    assert overview.location == str(Path(ledger.location))
+    assert overview.location == ledger.location
     assert overview.as_json()["ledger"] == ledger.location

@@ -10,6 +10,8 @@ from factory.values import Event, RowState
 from tests.ledger import made
 from tests.ledger.made import LOT, make_pass
 
+pytestmark = pytest.mark.usefixtures("both_engines")
+
 A, B = "a" * 64, "b" * 64
 RANK = {
     RowState.UNKNOWN: 0,
@@ -147,7 +149,7 @@ def test_a_whole_sheet_is_looked_up_with_few_statements(book: Ledger) -> None:
     from sqlalchemy import event
 
     count = []
-    engine = book._store._engine
+    engine = book._store.database.engine
     event.listen(engine, "before_cursor_execute", lambda *_: count.append(1))
     assert len(book.holders({f"value-{number}" for number in range(5000)} | {"hw1"})) == 1
     assert len(count) <= 30
