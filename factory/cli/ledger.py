@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from factory.cli import ledger_keep
 from factory.cli.options import BenchOption, LedgerOption, use_ledger
 from factory.cli.session import Session, show, talk
 from factory.errors import Exit
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from factory.config import Bench
     from factory.ledger import Attempt, UnitHistory
+    from factory.values import Event
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -25,6 +28,7 @@ def add_to(app: typer.Typer) -> None:
     group.callback()(_group)
     for command in (show_lots, trace, verify):
         group.command(command.__name__.removesuffix("_lots"))(command)
+    ledger_keep.add_to(group)
     app.add_typer(group, name="ledger")
 
 
@@ -89,7 +93,10 @@ def trace(
         for unit in found.units:
             _print_history(unit)
         if found.strangers:
-            show().print(_attempts(found.strangers, "attempts that showed this value and never got it"))
+            show().print(_attempts(found.strangers, "attempts without a unit: refused, or off the ledger"))
+            _print_receipts(found.receipts)
+        if found.events:
+            show().print(_events(found.events))
         if not found.found:
             talk().print(f"nothing is known of {value}", markup=False)
     raise typer.Exit(Exit.DONE if found.found else Exit.FAILED)
@@ -142,7 +149,6 @@ def _attempts(attempts: tuple[Attempt, ...], title: str) -> Any:
 
 def _print_history(unit: UnitHistory) -> None:
     from rich.markup import escape
-    from rich.table import Table
 
     console = show()
     console.print(f"unit {unit.unit}: [bold]{unit.state}[/], first seen {unit.first_seen:%Y-%m-%d %H:%M:%S} UTC")
@@ -151,13 +157,29 @@ def _print_history(unit: UnitHistory) -> None:
             continue  # the ledger's own spelling for comparing, not a value of the unit
         console.print(f"  {kind:<14} {escape(value)}")
     for name, row, state in unit.uploads:
-        console.print(f"  {'upload':<14} {escape(name)} row {row}: {state}")
+        why = f" ({unit.refusals[name]})" if name in unit.refusals else ""
+        console.print(f"  {'upload':<14} {escape(f'{name} row {row}: {state}{why}')}")
     console.print(_attempts(unit.attempts, "attempts"))
-    events = Table(title="events", title_justify="left", pad_edge=False)
+    _print_receipts(unit.receipts)
+    console.print(_events(unit.events))
+
+
+def _print_receipts(receipts: Mapping[int, Mapping[str, Any]]) -> None:
+    from factory.cli.flash_show import receipt_line
+
+    for attempt, receipt in receipts.items():
+        show().print(f"receipt of attempt {attempt}: {receipt_line(receipt)}", soft_wrap=True, markup=False)
+
+
+def _events(events: Sequence[Event]) -> Any:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title="events", title_justify="left", pad_edge=False)
     for name in ("seq", "at (UTC)", "station", "slot", "what", "data"):
-        events.add_column(name, overflow="fold")
-    for event in unit.events:
+        table.add_column(name, overflow="fold")
+    for event in events:
         data = ", ".join(f"{key}={value}" for key, value in event.data.items())
         at = f"{event.at:%Y-%m-%d %H:%M:%S}"
-        events.add_row(str(event.seq), at, event.station, event.slot or "", event.kind, escape(data))
-    console.print(events)
+        table.add_row(str(event.seq), at, event.station, event.slot or "", event.kind, escape(data))
+    return table

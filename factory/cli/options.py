@@ -7,7 +7,7 @@ import getpass
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -34,23 +34,34 @@ def logged_in() -> str:
         return f"uid {os.getuid()}"
 
 
+class Chosen(NamedTuple):
+    """Which ledger a command works on, and as which station."""
+
+    url: str
+    folder: Path | None
+    station: str
+
+
+def chosen_ledger(given: str | None, bench: Bench | None = None) -> Chosen:
+    """The option's ledger, else FACTORY_LEDGER, else the bench file's (relative to it), else `./ledger.db`."""
+    url, folder = given or os.environ.get("FACTORY_LEDGER"), None
+    if not url and bench is not None:
+        url, folder = bench.station.ledger, bench.folder
+    return Chosen(url or "sqlite:///ledger.db", folder, bench.station.name if bench is not None else "office")
+
+
 @contextlib.contextmanager
 def use_ledger(
     given: str | None, bench: Bench | None = None, *, operator: str = "", create: bool = False, quiet: bool = False
 ) -> Iterator[Ledger]:
-    """Open the ledger for one command and say on stderr which it is; closed at the end.
+    """Open the ledger that `chosen_ledger` says for one command and tell on stderr which it is; closed at the end.
 
-    It is the option's, else FACTORY_LEDGER, else the bench file's (relative to it), else `./ledger.db`.
     Raises FactoryError when there is none or it cannot be used.
     """
     from factory.cli.session import talk
     from factory.ledger import open_ledger
 
-    chosen, folder = given or os.environ.get("FACTORY_LEDGER"), None
-    if not chosen and bench is not None:
-        chosen, folder = bench.station.ledger, bench.folder
-    station = bench.station.name if bench is not None else "office"
-    url = chosen or "sqlite:///ledger.db"
+    url, folder, station = chosen_ledger(given, bench)
     with open_ledger(url, station=station, operator=operator, folder=folder, create=create) as book:
         if not quiet:
             talk().print(f"ledger: {book.location}", style="dim", soft_wrap=True, markup=False)

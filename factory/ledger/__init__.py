@@ -3,8 +3,9 @@
 from factory.ledger.articles import Article, Kind
 from factory.ledger.errors import HostKeyAlarm, LedgerError, LotChanged, OrderTaken, Refused, VerdictsRefused
 from factory.ledger.flashes import UnitRecord
+from factory.ledger.histories import Trace, UnitHistory
 from factory.ledger.ledger import Ledger
-from factory.ledger.opening import open_ledger
+from factory.ledger.opening import open_ledger, upgrade_ledger
 from factory.ledger.order_records import (
     BY_ID,
     BY_MAC,
@@ -31,8 +32,6 @@ from factory.ledger.records import (
     Overview,
     PassedUnit,
     Restore,
-    Trace,
-    UnitHistory,
     UploadFile,
     UploadRecord,
 )
@@ -80,4 +79,5 @@ __all__ = [
     "VerdictsTaken",
     "folded",
     "open_ledger",
+    "upgrade_ledger",
 ]

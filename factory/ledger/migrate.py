@@ -12,16 +12,16 @@ from factory.errors import UsageError
 # The revision that this code is written for. Alembic is only loaded when a ledger is made or moved.
 HEAD = "0003"
 _OLDER = frozenset({"0001", "0002"})
-_VERSIONS = "alembic_version"
+VERSIONS = "alembic_version"
 # Alembic's `op` and `context` are one per process: two threads that make ledgers at once would share them.
 _ALEMBIC = threading.Lock()
 
 
 def revision(connection: Connection) -> str | None:
     """The schema revision of a ledger; None when the database has no table that could tell."""
-    if not inspect(connection).has_table(_VERSIONS):
+    if not inspect(connection).has_table(VERSIONS):
         return None
-    found = connection.execute(text(f"SELECT version_num FROM {_VERSIONS}")).scalars().all()  # noqa: S608 - constant
+    found = connection.execute(text(f"SELECT version_num FROM {VERSIONS}")).scalars().all()  # noqa: S608 - constant
     return found[0] if len(found) == 1 else None
 
 
@@ -46,8 +46,8 @@ def require_head(connection: Connection, where: str) -> None:
     )
 
 
-def upgrade(connection: Connection) -> None:
-    """Bring an empty database, or an older ledger, to HEAD within the connection's transaction."""
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Bring an empty database, or an older ledger, to `revision` within the connection's transaction."""
     from alembic import command
     from alembic.config import Config
 
@@ -56,4 +56,4 @@ def upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
     with _ALEMBIC:
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)

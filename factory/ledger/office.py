@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 
 from factory.ledger import holdings, journal, orders, uploads, verdicts
+from factory.ledger.backup import Backup, Progress, backup
 from factory.ledger.order_records import Head, Holding, Imported, OrderFile, OrderRow, Verdict, VerdictsTaken
 from factory.ledger.records import PassedUnit, UploadFile, UploadRecord
 from factory.ledger.store import Store
@@ -64,6 +66,15 @@ class Office:
         return self._store.write(
             lambda writer: verdicts.take(writer, lot, found, file=file, sha256=sha256, upload=upload)
         )
+
+    def backup(self, target: Path, *, progress: Progress | None = None) -> Backup:
+        """Copy the ledger into a file of its own while others work on, checked by opening it; an event says so.
+
+        Raises UsageError when the file exists, FileError, LedgerError.
+        """
+        made = backup(self._store, target, progress=progress)
+        self._store.write(lambda writer: journal.append(writer, "ledger.backed-up", data=made.as_json()))
+        return made
 
     def head(self) -> Head:
         """The end of this station's chain of events, as an anchor outside the ledger."""

@@ -17,7 +17,7 @@ from factory.ledger.postgres import PostgresDatabase
 from factory.ledger.records import damaged
 from factory.ledger.sqlite_database import SqliteDatabase
 from factory.ledger.store import Clock, Signature, Store, Writer, utc_now
-from factory.ledger.upgrade import bring_up
+from factory.ledger.upgrade import Upgrade, bring_up
 
 
 def open_ledger(
@@ -58,6 +58,31 @@ def open_ledger(
         store.close()
         raise
     return Ledger(store, upgraded)
+
+
+def upgrade_ledger(
+    url: str,
+    *,
+    backup_to: Path | None = None,
+    station: str = "office",
+    operator: str = "",
+    folder: Path | None = None,
+    clock: Clock = utc_now,
+) -> Upgrade | None:
+    """Bring an existing ledger to this version's schema; None when it is there already. A checked copy is made before:
+    at `backup_to`, without which a ledger on a server is refused. Raises as `open_ledger` does.
+    """
+    signature = Signature(station, operator, factory.__version__)
+    parsed = _server(url)
+    path = None if parsed is not None else _path(url, folder or Path())
+    if path is not None and not _is_there(path):
+        raise UsageError(f"no ledger at {path}", hint="Name it with --ledger or --bench.", code="ledger.missing")
+    database = PostgresDatabase(parsed, station=station) if parsed is not None else SqliteDatabase(path or Path())
+    store = Store(database, signature, clock)
+    try:
+        return bring_up(store, backup_to)
+    finally:
+        store.close()
 
 
 def _server(url: str) -> URL | None:

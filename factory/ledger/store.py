@@ -94,6 +94,14 @@ class Store:
         with self._explained(), self.database.engine.connect() as connection:
             yield connection
 
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A transaction that sees one state of the ledger however long it takes. Raises LedgerError."""
+        engine = self.database.engine
+        frozen = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+        with self._explained(), engine.connect().execution_options(**frozen) as connection:
+            yield connection
+
     def write(self, work: Callable[[Writer], Result]) -> Result:
         """Do `work` in one write transaction, once more from its beginning where another transaction was quicker.
         Raises LedgerError.
