@@ -124,11 +124,11 @@ def _route(
     if serial is not None:
         return None, SerialSection(port=serial, baud=baud)
     user, at, target = (ssh or "").rpartition("@")
-    host, port = _split_port(target)
+    host, port = split_port(target)
     return (user if at else None), SshSection(host=host, port=port, interface=interface)
 
 
-def _split_port(target: str) -> tuple[str, int]:
+def split_port(target: str) -> tuple[str, int]:
     """Split HOST[:PORT]; an IPv6 address with a port stands in brackets."""
     host, port = target, ""
     if target.startswith("["):

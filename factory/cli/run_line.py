@@ -18,7 +18,7 @@ from factory.cli.session import Session, print_line, show, talk
 if TYPE_CHECKING:
     from factory.cli.keys import Keyboard
     from factory.cli.screen import Screen
-    from factory.line import Line, Summary
+    from factory.line import Line, OneFlash, Summary
 
 
 def add_to(app: typer.Typer) -> None:
@@ -91,7 +91,7 @@ def run(
 
 
 @contextlib.contextmanager
-def interruptible(line: Line, screen: Screen | None = None) -> Iterator[None]:
+def interruptible(line: Line | OneFlash, screen: Screen | None = None) -> Iterator[None]:
     """Let the first Ctrl-C call the line off and the second end the process at once."""
     seen = 0
     words = "stopping: units in work are brought into a known state (Ctrl-C again stops at once)"

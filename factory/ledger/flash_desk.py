@@ -36,19 +36,21 @@ class FlashDesk(FirstArticles):
         """Lease a known unit for one more flash of its own identity. Raises Refused as `unit_record`, and
         `flash.wrong-unit` or `flash.same-unit` when the unit that was read is not, or may not be, the record's.
         """
-        with self._store.writing() as writer:
-            return flashes.admit_again(
+        return self._store.write(
+            lambda writer: flashes.admit_again(
                 writer, identity, facts, slot=slot, image=image, fingerprint=fingerprint, reason=reason
             )
+        )
 
     def admit_off_ledger(
         self, identity: Identity, facts: Facts, *, binding: Binding, slot: str, image: str, reason: str
     ) -> Attempt:
         """An attempt without a unit's record, told as `flash.off-ledger`."""
-        with self._store.writing() as writer:
-            return flashes.admit_off_ledger(
+        return self._store.write(
+            lambda writer: flashes.admit_off_ledger(
                 writer, identity, facts, binding=binding, slot=slot, image=image, reason=reason
             )
+        )
 
     def begin_outside(
         self,
@@ -65,12 +67,14 @@ class FlashDesk(FirstArticles):
 
         A unit that passed is in rework from here on. Raises Refused as `unit_record` and `admit_again` do.
         """
-        with self._store.writing() as writer:
-            return flashes.begin_outside(
+        return self._store.write(
+            lambda writer: flashes.begin_outside(
                 writer, hardware_id, place=place, reason=reason, off_ledger=off_ledger, facts=facts, data=data
             )
+        )
 
     def end_outside(self, hardware_id: str | None, *, place: str, written: bool, data: Mapping[str, object]) -> Event:
         """What came of it: `flash.written` (with the receipt; the unit has not passed by that) or `flash.failed`."""
-        with self._store.writing() as writer:
-            return flashes.end_outside(writer, hardware_id, place=place, written=written, data=data)
+        return self._store.write(
+            lambda writer: flashes.end_outside(writer, hardware_id, place=place, written=written, data=data)
+        )

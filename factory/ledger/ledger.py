@@ -25,6 +25,7 @@ from factory.ledger import (
 from factory.ledger.database import Hold
 from factory.ledger.errors import DAMAGED, HostKeyAlarm, LedgerError, Refused
 from factory.ledger.flash_desk import FlashDesk
+from factory.ledger.histories import Trace
 from factory.ledger.records import (
     Attempt,
     Binding,
@@ -33,7 +34,6 @@ from factory.ledger.records import (
     LotRecord,
     Overview,
     Restore,
-    Trace,
 )
 from factory.ledger.store import Listener, Store
 from factory.ledger.upgrade import Upgrade

@@ -10,7 +10,7 @@ from typing import Any
 
 from factory.errors import Exit
 from factory.ledger.errors import DAMAGED, LedgerError
-from factory.values import AttemptState, Event, RowState
+from factory.values import AttemptState, RowState
 
 
 def as_text(moment: datetime) -> str:
@@ -257,53 +257,4 @@ class Overview:
                 for summary in self.lots
             ],
             "attempts": [attempt.as_json() for attempt in self.attempts],
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class UnitHistory:
-    """One unit's whole life: what it owns, its attempts and events in order, the uploads it stood in."""
-
-    unit: int
-    state: str
-    serial: str | None
-    first_seen: datetime
-    values: tuple[tuple[str, str], ...]
-    attempts: tuple[Attempt, ...]
-    events: tuple[Event, ...]
-    uploads: tuple[tuple[str, int, RowState], ...]
-
-    def as_json(self) -> dict[str, object]:
-        """The history as plain JSON values."""
-        return {
-            "unit": self.unit,
-            "state": self.state,
-            "serial": self.serial,
-            "first_seen": as_text(self.first_seen),
-            "values": [{"kind": kind, "value": value} for kind, value in self.values],
-            "attempts": [attempt.as_json() for attempt in self.attempts],
-            "events": [event.as_json() for event in self.events],
-            "uploads": [{"upload": name, "row": row, "state": str(state)} for name, row, state in self.uploads],
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """The answer to 'what was this?': units that own or owned the value, and attempts that only showed it."""
-
-    value: str
-    units: tuple[UnitHistory, ...]
-    strangers: tuple[Attempt, ...]
-
-    @property
-    def found(self) -> bool:
-        """False when nobody ever showed this value."""
-        return bool(self.units or self.strangers)
-
-    def as_json(self) -> dict[str, object]:
-        """The trace as plain JSON values."""
-        return {
-            "value": self.value,
-            "units": [history.as_json() for history in self.units],
-            "strangers": [attempt.as_json() for attempt in self.strangers],
         }

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 
 from factory.ledger.attempts import as_attempt
 from factory.ledger.claim import DEVICE_NAME
+from factory.ledger.histories import Receipts, Trace, UnitHistory
 from factory.ledger.journal import as_event
-from factory.ledger.records import Attempt, Trace, UnitHistory, as_data, as_time
+from factory.ledger.records import Attempt, as_data, as_time
 from factory.ledger.schema import attempts, events, identity_values, sightings, units, upload_rows, uploads
-from factory.values import RowState
+from factory.values import Event, RowState
 
 
 def trace(connection: Connection, value: str) -> Trace:
@@ -19,7 +22,12 @@ def trace(connection: Connection, value: str) -> Trace:
     shown = _attempts_that_showed(connection, value)
     found = {attempt.unit for attempt in shown if attempt.unit is not None} | _units_in_upload(connection, value)
     strangers = tuple(attempt for attempt in shown if attempt.unit is None)
-    return Trace(value, tuple(_history(connection, unit) for unit in sorted(found)), strangers)
+    numbers = [attempt.id for attempt in strangers]
+    told = tuple(as_event(row) for row in connection.execute(_events_of(numbers))) if numbers else ()
+    if not found and not strangers:
+        told = _media(connection, value)
+    units_found = tuple(_history(connection, unit) for unit in sorted(found))
+    return Trace(value, units_found, strangers, _receipts(connection, numbers), told)
 
 
 def _forms(value: str) -> list[str]:
@@ -49,6 +57,28 @@ def _units_in_upload(connection: Connection, value: str) -> set[int]:
     return set(connection.execute(select(upload_rows.c.unit).where(upload_rows.c.upload.in_(names))).scalars())
 
 
+def _media(connection: Connection, value: str) -> tuple[Event, ...]:
+    """Cards and boot loaders that were written for a unit which nobody has seen yet. Looked for last: it reads every
+    such event there is.
+    """
+    forms = set(_forms(value))
+    kinds = ("flash.off-ledger", "flash.begun", "flash.written", "flash.failed", "flash.refused")
+    query = select(events).where(events.c.kind.in_(kinds)).order_by(events.c.station, events.c.seq)
+    told = (as_event(row) for row in connection.execute(query))
+    return tuple(event for event in told if forms & {str(event.data.get(name)) for name in ("hardware_id", "image")})
+
+
+def _events_of(numbers: Sequence[int]) -> Select[Any]:
+    return (
+        select(events).where(events.c.attempt.in_(numbers)).order_by(events.c.attempt, events.c.station, events.c.seq)
+    )
+
+
+def _receipts(connection: Connection, numbers: Sequence[int]) -> Receipts:
+    query = select(attempts.c.id, attempts.c.receipt).where(attempts.c.id.in_(numbers), attempts.c.receipt.is_not(None))
+    return {row.id: as_data(row.receipt) for row in connection.execute(query)}
+
+
 def _history(connection: Connection, unit: int) -> UnitHistory:
     row = connection.execute(select(units).where(units.c.id == unit)).one()
     owned = select(identity_values).where(identity_values.c.unit == unit)
@@ -62,6 +92,8 @@ def _history(connection: Connection, unit: int) -> UnitHistory:
         # Within an attempt its own station speaks first; a later station can only close what was left open.
         .order_by(events.c.attempt, events.c.station != attempts.c.station, events.c.station, events.c.seq)
     )
+    rows = connection.execute(listed).all()
+    own = tuple(as_attempt(attempt) for attempt in connection.execute(own_attempts))
     return UnitHistory(
         unit=unit,
         state=row.state,
@@ -72,7 +104,9 @@ def _history(connection: Connection, unit: int) -> UnitHistory:
             (value.kind, value.name if value.kind == DEVICE_NAME else value.value)
             for value in connection.execute(owned)
         ),
-        attempts=tuple(as_attempt(attempt) for attempt in connection.execute(own_attempts)),
+        attempts=own,
         events=tuple(as_event(event) for event in connection.execute(own_events)),
-        uploads=tuple((line.upload, line.position, RowState(line.state)) for line in connection.execute(listed)),
+        uploads=tuple((line.upload, line.position, RowState(line.state)) for line in rows),
+        receipts=_receipts(connection, [attempt.id for attempt in own]),
+        refusals={line.upload: line.reason for line in rows if line.reason},
     )

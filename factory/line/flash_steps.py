@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from factory.flashing import require_hardware
 from factory.images import Image
 from factory.ledger import Attempt, Binding, Refused
 from factory.line.steps import Progress, Steps, Tools
@@ -31,14 +32,15 @@ class FlashSteps(Steps):
         self._order = order
 
     def admit(self, facts: Facts) -> None:
-        """Hold the unit that was read against the image and its record, and lease it. Raises Refused, UnitError,
-        LedgerError.
+        """Hold the unit that was read against the image and its record, and lease it. Raises HardwareRefused, Refused,
+        UnitError, LedgerError.
         """
         tools, order = self._tools, self._order
         self._begin("identify")
         for secret in order.identity.hidden:
             tools.masks.add(secret.reveal())
         self._progress.identity = order.identity
+        require_hardware(tools.setup.product.hardware, facts)
         if order.off_ledger is not None:
             self._progress.warnings += require_own(order.identity, facts)
         self._begin("admit")

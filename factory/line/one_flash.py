@@ -15,7 +15,7 @@ from factory.flashing import method_of
 from factory.identity import Identifier, KeySource
 from factory.images import Builder, Image
 from factory.images.owner import identity_of
-from factory.ledger import Binding, Ledger, Refused
+from factory.ledger import Binding, Ledger, Refused, UnitRecord
 from factory.line.attempt import Attempt, Finished, StillHere
 from factory.line.feed import Feed, SlotFeed
 from factory.line.flash_steps import FlashOrder, FlashSteps
@@ -26,6 +26,7 @@ from factory.line.timing import Timing
 from factory.values import Event, Identity, Receipt
 
 _TICK = 0.2
+_BUILD = "Build the image again: factory image build --lot LOT."
 _OWN = ("hardware_id", "device_name", "bulk_identification_code", "macs", "categories", "registration")
 
 
@@ -49,6 +50,21 @@ class OneFlash:
         self._order = order
         self._cancel = threading.Event()
         self.notes = notes
+
+    @property
+    def method(self) -> str:
+        """The method that the image is written by."""
+        return self._setup.method.name
+
+    @property
+    def image(self) -> str:
+        """The image's hash."""
+        return self._order.image.manifest.image
+
+    @property
+    def off_ledger(self) -> str | None:
+        """Why it goes without the unit's record; None when it goes with it."""
+        return self._order.off_ledger
 
     def cancel(self) -> None:
         """Call it off at a point where the unit's state is known; safe in a signal handler."""
@@ -123,11 +139,11 @@ def open_flash(
     ImageError, SecretError, FileError, LedgerError.
     """
     method = method_of(product)
-    _require_proof(product, slot)
+    _require_power(product, slot)
     timing = timing or Timing()
     identity = identity_of(image, product.image.root, product.unit.connectd_dir)
     manifest = image.manifest
-    _require_product(product, image)
+    require_product(product, image)
     ledger.recover()
     binding = Binding(product.product.name, product.sha256, manifest.template, keys.version)
     notes = [] if manifest.template == builder.template_hash else [_OTHER_TEMPLATE]
@@ -138,6 +154,8 @@ def open_flash(
         lot = f"off-ledger {product.product.name}"
         ledger.bind_lot(lot, binding, accept_reason=f"off-ledger: {off_ledger}")
         product = product.model_copy(update={"hooks": type(product.hooks)()})
+    # A single flash is nobody's first article, and waits for none.
+    product = product.model_copy(update={"prove": product.prove.model_copy(update={"first_article": False})})
     login = login_of(product)
     setup = Setup(
         product=product,
@@ -169,23 +187,7 @@ def _of_record(
     hardware_id = identity.hardware_id.text
     try:
         record = ledger.unit_record(hardware_id, reason=reason)
-        stated = identity.public()
-        other = [name for name in _OWN if record.identity.get(name) != stated.get(name) and name in record.identity]
-        if other:
-            raise Refused(
-                f"the image gives unit {hardware_id} another {' and '.join(other)} than the ledger has",
-                hint="Build the image again: factory image build --lot LOT.",
-                code="flash.other-identity",
-                other=record.last,
-            )
-        key = identity.registration_key
-        if record.fingerprint is not None and (key is None or keys.fingerprint(key) != record.fingerprint):
-            raise Refused(
-                f"the image gives unit {hardware_id} another registration key than the ledger has",
-                hint="The cloud would refuse the unit. Build the image again: factory image build --lot LOT.",
-                code="flash.other-key",
-                other=record.last,
-            )
+        against_record(record, identity, keys)
     except Refused as refused:
         attempt = None if refused.other is None else refused.other.id
         data = {"hardware_id": hardware_id, "image": manifest.image, "code": refused.code, "message": refused.message}
@@ -198,7 +200,31 @@ def _of_record(
     ]
 
 
-def _require_product(product: Product, image: Image) -> None:
+def against_record(record: UnitRecord, identity: Identity, keys: KeySource) -> None:
+    """Raise Refused (`flash.other-identity`, `flash.other-key`) when an image would give the unit of the record another
+    identity than the ledger has for it.
+    """
+    stated = identity.public()
+    other = [name for name in _OWN if record.identity.get(name) != stated.get(name) and name in record.identity]
+    if other:
+        raise Refused(
+            f"the image gives unit {record.hardware_id} another {' and '.join(other)} than the ledger has",
+            hint=_BUILD,
+            code="flash.other-identity",
+            other=record.last,
+        )
+    key = identity.registration_key
+    if record.fingerprint is not None and (key is None or keys.fingerprint(key) != record.fingerprint):
+        raise Refused(
+            f"the image gives unit {record.hardware_id} another registration key than the ledger has",
+            hint=f"The cloud would refuse the unit. {_BUILD}",
+            code="flash.other-key",
+            other=record.last,
+        )
+
+
+def require_product(product: Product, image: Image) -> None:
+    """Raise UsageError (`flash.product`) unless the image is of this product."""
     if image.manifest.product != product.product.name:
         raise UsageError(
             f"the image is of product {image.manifest.product}, and the product file is of {product.product.name}",
@@ -207,7 +233,7 @@ def _require_product(product: Product, image: Image) -> None:
         )
 
 
-def _require_proof(product: Product, slot: Slot) -> None:
+def _require_power(product: Product, slot: Slot) -> None:
     if product.prove.reboot == "power" and slot.power is None:
         raise UsageError(
             'prove.reboot = "power", and nothing switches the supply here',
