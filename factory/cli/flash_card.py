@@ -86,9 +86,8 @@ def _jobs(images: Sequence[Path | Image], cards: Sequence[str], product: Product
         raise UsageError(message, hint="Name one image for each --card, in the same order.", code="card.usage")
     section = product.flash.card
     system = system_image(section, product.folder)
-    opened: list[Path | Image | None] = [_opened(image) for image in images]
-    opened = opened or [None] * len(cards)
-    jobs = [card_job(reader, image, section, system) for reader, image in zip(readers, opened, strict=True)]
+    given: list[Path | Image | None] = list(images) or [None] * len(cards)
+    jobs = [card_job(reader, image, section, system) for reader, image in zip(readers, given, strict=True)]
     _require_different(jobs)
     return jobs
 
@@ -104,28 +103,15 @@ def _readers(cards: Sequence[str], bench: Bench) -> list[CardReader]:
     return [known[name] for name in cards]
 
 
-def _opened(image: Path | Image) -> Path | Image:
-    """One of our own images where a manifest lies beside it, held against it; any other file as it is."""
-    from factory.images import read_image
-    from factory.images.manifest import SUFFIX, manifest_path
-    from factory.images.store import own_name
-
-    if isinstance(image, Path) and (
-        image.name.endswith(SUFFIX) or manifest_path(image.parent, own_name(image)).is_file()
-    ):
-        return read_image(image)
-    return image
-
-
 def _require_different(jobs: Sequence[CardJob]) -> None:
     """Two cards with one identity would be two units that cannot be told apart."""
     taken: dict[str, str] = {}
     for job in jobs:
         if job.unit is None:
             continue
-        who = job.manifest.image if job.manifest else str(Path(job.unit.name).resolve())
+        who = str(job.manifest.identity.get("hardware_id") if job.manifest else Path(job.unit.name).resolve())
         if who in taken:
-            message = f"cards {taken[who]} and {job.card.name} would get the same image, {job.unit.name}"
+            message = f"cards {taken[who]} and {job.card.name} would both become {job.unit.name}"
             raise UsageError(message, hint="Every unit has an image of its own.", code="card.usage")
         taken[who] = job.card.name
 

@@ -76,7 +76,7 @@ def flash_cards(
     *,
     cancel: threading.Event | None = None,
     progress: Callable[[str, Stage], None] | None = None,
-    opener: Opener = open_card,
+    opener: Opener | None = None,
 ) -> Iterator[CardResult]:
     """Write every job's card; results as they come. `progress` is called in the cards' threads, with their names.
 
@@ -102,7 +102,7 @@ def flash_card(
     *,
     cancel: threading.Event,
     progress: Callable[[str, Stage], None],
-    opener: Opener = open_card,
+    opener: Opener | None = None,
 ) -> CardResult:
     """Write one card. Errors that a person can mend are in the result."""
     course = _Course()
@@ -119,10 +119,10 @@ def flash_card(
 
 def _flashed(
     job: CardJob, journal: FlashJournal, course: _Course, cancel: threading.Event,
-    progress: Callable[[Stage], None], opener: Opener,
+    progress: Callable[[Stage], None], opener: Opener | None,
 ) -> Receipt:  # fmt: skip
     name = job.card.name
-    with opener(job.card) as medium:
+    with (opener or open_card)(job.card) as medium:
         layout = lay_out(medium, job.system, job.unit, job.partition)
         if cancel.is_set():
             raise Cancelled(f"{medium.name}: called off", hint="Nothing was written.")

@@ -158,7 +158,7 @@ class Book(NullJournal):
         self.told: list[tuple[str, str]] = []
         self._refuses, self._cannot_keep = refuses, cannot_keep
 
-    def intent(self, manifest: Manifest | None, place: str, **rest: object) -> None:  # type: ignore[override]
+    def intent(self, manifest: Manifest | None, place: str, **rest: object) -> None:
         self.told.append(("intent", place))
         if place == self._refuses:
             raise FactoryError("the unit is scrapped", code="ledger.scrapped")
