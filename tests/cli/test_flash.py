@@ -333,7 +333,7 @@ def test_a_cable_cut_in_the_middle_leaves_a_debt_that_the_next_call_pays(
 
         thread = threading.Thread(target=cut)
         thread.start()
-        again = ["--bench", floor.bench_file, "--serial", port, "--reason", "a test"]
+        again: list[str | Path] = ["--bench", floor.bench_file, "--serial", port, "--reason", "a test"]
         code, document = call(capsys, floor, image_of(floor, 1), *again, slot=None)
         thread.join()
         assert (code, document["outcome"]) == (1, "failed"), document

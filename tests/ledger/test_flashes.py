@@ -1,0 +1,148 @@
+"""Flashes outside the line: whose record lets them begin, and what the ledger knows of them afterwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from factory.ledger import Attempt, Ledger, Refused
+from factory.values import AttemptState, Facts
+from tests.ledger import made
+from tests.ledger.made import BINDING, FINGERPRINT, IMAGE, LOT, admit, facts, identity, make_pass, opened, receipt
+
+pytestmark = pytest.mark.usefixtures("both_engines")
+
+
+def again(ledger: Ledger, number: int = 1, *, shown: Facts | None = None, reason: str | None = "storage") -> Attempt:
+    return ledger.admit_again(
+        identity(number, serial="SN1"),
+        shown or facts(number, serial="SN1"),
+        slot="B",
+        image=IMAGE,
+        fingerprint=FINGERPRINT,
+        reason=reason,
+    )
+
+
+def test_a_unit_that_passed_is_in_rework_from_the_first_byte_until_it_passes_again(ledger: Ledger) -> None:
+    first = make_pass(ledger, 1, hook=True)
+    with pytest.raises(Refused, match="has passed already") as refused:
+        again(ledger, reason=None)
+    assert refused.value.code == "flash.passed"
+    second = again(ledger)
+    assert (second.unit, second.number, second.lot) == (first.unit, 2, LOT)
+    assert [unit.attempt for unit in ledger.passed_units(LOT)] == [first.id], "nothing was written yet"
+    ledger.advance(second.id, AttemptState.FLASHING, image=IMAGE)
+    assert ledger.passed_units(LOT) == ()
+    assert ledger.hooks_to_repeat() == (), "it has to pass again first"
+    ledger.failed(second.id, "flash.cut", "cut", {"receipt": {"method": "files", "bytes_sent": 3}})
+    (history,) = ledger.trace("hw-1").units
+    assert history.state == "rework"
+    assert history.receipts[second.id] == {"method": "files", "bytes_sent": 3}
+    third = again(ledger, reason=None)
+    made.to_proved(ledger, third)
+    (history,) = ledger.trace("hw-1").units
+    assert history.receipts[third.id] == receipt().as_json(), "kept before it has passed"
+    ledger.passed(third.id, receipt(), made.proof())
+    (unit,) = ledger.passed_units(LOT)
+    assert unit.attempt == third.id
+
+
+def test_only_the_units_own_addresses_and_serial_will_do(ledger: Ledger) -> None:
+    make_pass(ledger, 1)
+    for shown in (facts(2, serial="SN1"), facts(1, serial="SN2"), Facts({}, serial="SN1")):
+        with pytest.raises(Refused, match="not unit hw-1") as refused:
+            again(ledger, shown=shown)
+        assert refused.value.code == "flash.wrong-unit"
+    with pytest.raises(Refused) as refused:
+        ledger.unit_record("hw-2")
+    assert refused.value.code == "flash.unknown-unit"
+    attempt = again(ledger, shown=facts(1, 7, serial="SN1"))
+    with pytest.raises(Refused, match="in work in slot B") as refused:
+        again(ledger)
+    assert refused.value.code == "flash.in-work"
+    ledger.failed(attempt.id, "x", "y")
+
+
+def test_without_a_serial_somebody_has_to_vouch_for_it(ledger: Ledger) -> None:
+    attempt = admit(ledger, 1, serial=None)
+    ledger.failed(attempt.id, "x", "y")
+    with pytest.raises(Refused, match="a clone") as refused:
+        again(ledger, shown=facts(1), reason=None)
+    assert refused.value.code == "flash.same-unit"
+    assert again(ledger, shown=facts(1), reason="it never left the bench").number == 2
+
+
+def test_a_unit_that_was_closed_gets_nothing(ledger: Ledger) -> None:
+    make_pass(ledger, 1)
+    with made.bare(ledger) as connection:
+        connection.exec_driver_sql("UPDATE units SET state = 'quarantined'")
+    with pytest.raises(Refused, match="is quarantined") as refused:
+        again(ledger)
+    assert refused.value.code == "flash.quarantined"
+
+
+def off_ledger(ledger: Ledger, number: int) -> Attempt:
+    return ledger.admit_off_ledger(
+        identity(number), facts(number, serial="SN9"), binding=BINDING, slot="B", image=IMAGE, reason="no network"
+    )
+
+
+def test_off_the_ledger_nobody_passes_and_everything_is_found(ledger: Ledger) -> None:
+    attempt = off_ledger(ledger, 5)
+    made.to_proved(ledger, attempt)
+    ledger.passed(attempt.id, receipt(), made.proof())
+    assert ledger.passed_units(f"off-ledger {BINDING.product}") == ()
+    for value in ("hw-5", made.mac(5).colons, "SN9", IMAGE):
+        trace = ledger.trace(value)
+        assert (trace.units, [one.id for one in trace.strangers]) == ((), [attempt.id])
+        assert trace.receipts == {attempt.id: receipt().as_json()}
+        told = next(event for event in trace.events if event.kind == "flash.off-ledger")
+        assert told.data["reason"] == "no network" and told.data["serial"] == "SN9"
+    # Its values are still free: the line may make the unit.
+    assert make_pass(ledger, 5, serial="SN9").unit is not None
+
+
+def test_a_crash_off_the_ledger_is_known_until_the_unit_is_at_work_again(tmp_path: Path) -> None:
+    with opened(tmp_path) as ledger:
+        first = off_ledger(ledger, 5)
+        ledger.advance(first.id, AttemptState.FLASHING, image=IMAGE)
+    with opened(tmp_path) as ledger:
+        assert [one.id for one in ledger.recover()] == [first.id]
+        assert [finding.code for finding in ledger.doctor()] == ["LEDGER-UNKNOWN"]
+        ledger.failed(off_ledger(ledger, 5).id, "x", "y")
+        assert ledger.attempt(first.id).state is AttemptState.FAILED
+        assert ledger.doctor() == ()
+
+
+def begin(ledger: Ledger, hardware_id: str | None, *, reason: str | None = None, off: str | None = None) -> None:
+    ledger.begin_outside(hardware_id, place="card-1", reason=reason, off_ledger=off, facts=None, data={"image": IMAGE})
+
+
+def test_a_card_is_told_before_and_after_and_lets_nobody_pass(ledger: Ledger) -> None:
+    passed = make_pass(ledger, 1)
+    with pytest.raises(Refused):
+        begin(ledger, "hw-1")
+    begin(ledger, "hw-1", reason="new card")
+    assert [finding.code for finding in ledger.doctor()] == ["LEDGER-FLASH"]
+    ledger.end_outside("hw-1", place="card-1", written=True, data={"receipt": receipt().as_json()})
+    assert ledger.doctor() == ()
+    (history,) = ledger.trace("hw-1").units
+    assert history.state == "rework"
+    kinds = [event.kind for event in history.events if event.kind.startswith("flash.")]
+    assert kinds == ["flash.begun", "flash.written"]
+    assert {event.attempt for event in history.events if event.kind.startswith("flash.")} == {passed.id}
+
+
+def test_a_card_for_a_unit_that_nobody_has_seen_is_found_as_well(ledger: Ledger) -> None:
+    with pytest.raises(Refused) as refused:
+        begin(ledger, "hw-7")
+    assert refused.value.code == "flash.unknown-unit"
+    begin(ledger, "hw-7", off="first cards of the product")
+    ledger.end_outside("hw-7", place="card-1", written=False, data={"code": "card.pulled", "message": "pulled"})
+    trace = ledger.trace("hw-7")
+    assert trace.found
+    assert [event.kind for event in trace.events] == ["flash.off-ledger", "flash.begun", "flash.failed"]
+    begin(ledger, None)
+    assert [finding.message[:22] for finding in ledger.doctor()] == ["writing a whole system"]
