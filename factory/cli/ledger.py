@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from factory.cli import ledger_keep
+from factory.cli import ledger_keep, ledger_recall
 from factory.cli.options import BenchOption, LedgerOption, use_ledger
 from factory.cli.session import Session, show, talk
 from factory.errors import Exit
@@ -29,6 +29,7 @@ def add_to(app: typer.Typer) -> None:
     for command in (show_lots, trace, verify):
         group.command(command.__name__.removesuffix("_lots"))(command)
     ledger_keep.add_to(group)
+    ledger_recall.add_to(group)
     app.add_typer(group, name="ledger")
 
 

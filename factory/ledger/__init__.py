@@ -22,6 +22,7 @@ from factory.ledger.order_records import (
     VerdictsTaken,
     folded,
 )
+from factory.ledger.recalls import Cause, Recall, Recalled
 from factory.ledger.records import (
     Attempt,
     Binding,
@@ -47,6 +48,7 @@ __all__ = [
     "Article",
     "Attempt",
     "Binding",
+    "Cause",
     "Head",
     "Holding",
     "HookDue",
@@ -65,6 +67,8 @@ __all__ = [
     "OrderTaken",
     "Overview",
     "PassedUnit",
+    "Recall",
+    "Recalled",
     "Refused",
     "Restore",
     "Skipped",

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from factory.ledger.claim import Value
 from factory.ledger.journal import append
 from factory.ledger.records import Attempt, as_text, as_time
-from factory.ledger.schema import attempts, hooks, passes, sightings, units
+from factory.ledger.schema import attempts, hooks, lots, passes, sightings, units
 from factory.ledger.store import Writer
 from factory.values import AttemptState, Event, Proof, Receipt, UnitState, canonical
 
@@ -70,8 +70,12 @@ def newest_of(connection: Connection, unit: int) -> Attempt:
 
 
 def begin(writer: Writer, values: Mapping[str, Any], shown: frozenset[Value]) -> Attempt:
-    """Insert an attempt and what its unit showed."""
-    row = {"number": 0, "note": "", **writer.signature.columns(), "started": as_text(writer.now), **values}
+    """Insert an attempt with what its lot is made with now, and what its unit showed."""
+    bound = {
+        name: select(lots.c[name]).where(lots.c.name == values["lot"]).scalar_subquery()
+        for name in ("product_sha256", "template_sha256")
+    }
+    row = {"number": 0, "note": "", **writer.signature.columns(), "started": as_text(writer.now), **bound, **values}
     key = writer.connection.execute(insert(attempts).values(**row)).inserted_primary_key
     assert key is not None
     if shown:

@@ -8,6 +8,7 @@ from pathlib import Path
 from factory.ledger import holdings, journal, orders, uploads, verdicts
 from factory.ledger.backup import Backup, Progress, backup
 from factory.ledger.order_records import Head, Holding, Imported, OrderFile, OrderRow, Verdict, VerdictsTaken
+from factory.ledger.recalls import Cause, Recall, recall
 from factory.ledger.records import PassedUnit, UploadFile, UploadRecord
 from factory.ledger.store import Store
 from factory.values import Event, RowState
@@ -75,6 +76,11 @@ class Office:
         made = backup(self._store, target, progress=progress)
         self._store.write(lambda writer: journal.append(writer, "ledger.backed-up", data=made.as_json()))
         return made
+
+    def recall(self, cause: Cause) -> Recall:
+        """Every unit that a cause may have reached, with the proof of the count. Raises UsageError for no cause."""
+        with self._store.snapshot() as connection:
+            return recall(connection, cause)
 
     def head(self) -> Head:
         """The end of this station's chain of events, as an anchor outside the ledger."""

@@ -78,13 +78,13 @@ def test_an_older_schema_on_a_server_waits_for_the_command(tmp_path: Path, both_
     with opened(tmp_path) as ledger:
         make_pass(ledger, 1)
         with made.bare(ledger) as connection:
-            connection.execute(text("DROP TABLE first_articles"))
-            connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
-    with pytest.raises(UsageError, match="has schema 0002") as caught:
+            connection.execute(text("ALTER TABLE attempts DROP COLUMN template_sha256, DROP COLUMN product_sha256"))
+            connection.execute(text("UPDATE alembic_version SET version_num = '0003'"))
+    with pytest.raises(UsageError, match="has schema 0003") as caught:
         opened(tmp_path)
     assert caught.value.code == "ledger.older"
     done = upgrade_ledger(url, backup_to=tmp_path / "before.db")
-    assert done is not None and (done.found, done.now) == ("0002", migrate.HEAD)
+    assert done is not None and (done.found, done.now) == ("0003", migrate.HEAD)
     with opened(tmp_path) as ledger:
         assert ledger.verify() == ()
         assert [unit.hardware_id for unit in ledger.passed_units(LOT)] == ["hw-1"]
