@@ -93,7 +93,7 @@ def checksum(loader: Bootloader, address: int, size: int, *, limit: Limit) -> in
 
 
 def fill(loader: Bootloader, address: int, size: int, *, limit: Limit, pattern: bytes = FILL) -> None:
-    """Fill RAM (a multiple of 4 bytes) with a pattern of 4 bytes and see that it is there: what is read to this place later
+    """Fill RAM (a multiple of 4 bytes) with a pattern of 4 bytes and see it there: what is read to this place later
     cannot be what lay there before. Raises BootloaderError `uboot.fill`.
     """
     assert size % 4 == 0, size

@@ -17,6 +17,7 @@ _ECHO_SECONDS = 3.0
 _TRIES = 4
 _LIMIT = 512 * 1024
 _COMPLAINTS = re.compile(r"(?mi)^(?:Unknown command|Usage:|## Error|Error|\*\* .*\*\*)|\bfailed\b|\bERROR\b")
+_RESTARTED = re.compile(rb"(?mi)^(?:hit any key to stop|starting kernel|U-Boot SPL \d|resetting \.\.\.)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,12 @@ class Bootloader:
             if len(self._heard) > _LIMIT:
                 raise BootloaderError(
                     f"{self.route}: the answer to {command!r} does not end after {_LIMIT} bytes", code="uboot.answer"
+                )
+            if _RESTARTED.search(self._heard):
+                raise BootloaderError(
+                    f"{self.route}: the unit restarted while it ran {command!r}",
+                    hint="Did it lose its power? Look at its supply and start again.",
+                    code="uboot.restarted",
                 )
             self._listen(limit, f"waiting for the answer to {command!r} on {self.route}")
         said = bytes(self._heard[: found.start()])
