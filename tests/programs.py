@@ -33,6 +33,9 @@ PACKAGES = {
     "sudo": "sudo",
     "tar": "tar",
     "ip": "iproute2",
+    "dash": "dash",
+    "xxd": "xxd",
+    "hexdump": "bsdextrautils",
     "soffice": "libreoffice-calc-nogui",
     "pdftoppm": "poppler-utils",
 }

@@ -57,7 +57,7 @@ _HELP: dict[Fault, str] = {
     Fault.SLOW_ECHO: "everything the unit says on serial arrives late (delay=0.4 seconds)",
     Fault.DROPPED_BYTES: "bytes are lost on the wire (rate=0.0005 of them, or at=N: exactly byte N)",
     Fault.CHANGED_BYTES: "bits flip on the wire (rate=0.0005 of the bytes, or at=N: exactly byte N)",
-    Fault.FIFO_OVERRUN: "what comes faster than the reader takes it is lost (room=64 bytes) instead of kept",
+    Fault.FIFO_OVERRUN: "what is typed faster than the unit takes it is lost (room=64 bytes) instead of kept",
     Fault.CABLE_CUT: "the serial cable is dead after byte N, counted over both directions (at=2000)",
     Fault.GARBAGE: "the unit's serial port runs at another speed (baud=57600)",
     Fault.KERNEL_MESSAGES: "kernel lines appear inside replies, every=300 bytes or so",

@@ -45,7 +45,10 @@ class _Lane:
                 return self._waiting[0][0] if self._waiting else None
 
     def _take(self, now: float, rate: float | None) -> bool:
-        data = self.source.read(_UNPACED if rate is None else max(1, int(rate * _SLICE)))
+        most = _UNPACED if rate is None else max(1, int(rate * _SLICE))
+        if self._room is not None and rate is not None:
+            most = max(1, min(most, self._room // 2))  # a FIFO fills up byte by byte
+        data = self.source.read(most)
         self.absent = data is None
         if not data:
             self.idle = True
@@ -59,6 +62,11 @@ class _Lane:
             delay = self._flaws.delay if self._from_unit else 0.0
             self._waiting.append((self._free_at + delay, data))
         return True
+
+    @property
+    def _room(self) -> int | None:
+        """The size of the receiver's FIFO where that is small: the unit's, not that of the station's adapter."""
+        return None if self._from_unit else self._flaws.overrun_room
 
     def _read_by_sink(self, data: bytes) -> bytes:
         far = self._flaws.far_baud
@@ -78,7 +86,7 @@ class _Lane:
             if not self.sink.attached():
                 continue  # said into the void
             data = self._read_by_sink(data)
-            room = self._flaws.overrun_room
+            room = self._room
             if room is not None and self.sink.unread() + len(data) > room:
                 data = data[: max(0, room - self.sink.unread())]  # the receiver's FIFO was full
             taken = self.sink.write(data)

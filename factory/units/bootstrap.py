@@ -10,10 +10,11 @@ from factory.units.console import Console
 from factory.units.deadline import Deadline, DeadlineExpired
 from factory.units.framing import HASHES, Hash
 from factory.units.login import marker, split
+from factory.units.pacing import Pace
 from factory.units.protocol import UnitError, UnitGone
 from factory.units.terminal import excerpt, plain
 
-TOOLS = ("stty", "head", "od", "hexdump", "base64", *(check.tool for check in HASHES))
+TOOLS = ("printf", "stty", "head", "od", "hexdump", "xxd", "base64", *(check.tool for check in HASHES))
 _TRIES = 12
 _ROUNDS = 4
 _WAIT = 2.0
@@ -23,8 +24,9 @@ _PART = 360  # characters of agent text per typed line
 class Bootstrap:
     """Types lines at a shell's prompt and believes nothing that has not come back between markers."""
 
-    def __init__(self, console: Console, deadline: Deadline) -> None:
+    def __init__(self, console: Console, pace: Pace, deadline: Deadline) -> None:
         self._console = console
+        self._pace = pace
         self._deadline = deadline
 
     def send(self, line: str) -> bytes:
@@ -34,7 +36,7 @@ class Bootstrap:
             first, last = marker(), marker()
             self._console.clear()
             text = f"echo {split(first)}; {line}; echo {split(last)}"
-            self._console.write(f" {text}\n".encode(), self._deadline)
+            self._pace.write(f" {text}\n".encode(), self._deadline)
             try:
                 wait = self._deadline.within(_WAIT * (1 + attempt / 2) + 12 * len(text) / self._console.baud)
                 _, match = self._console.expect([re.compile(rb"(?s)(.*)" + last.encode())], wait)
@@ -43,6 +45,8 @@ class Bootstrap:
                     raise self._why(heard) from None
                 # A lost quote or line end leaves the shell waiting for more of a line: Ctrl-C ends that.
                 self._console.write(b"\x03\n", self._deadline)
+                if self._pace.lost():
+                    self._console.write(b" stty echo\n", self._deadline)
                 continue
             return plain(match[1].rpartition(first.encode())[2]).strip()
         raise self.bad("typed lines do not come back")
@@ -52,7 +56,7 @@ class Bootstrap:
         previous: bytes | None = None
         for _ in range(_TRIES):
             names = " ".join(TOOLS)
-            answer = self.send(f'for t in {names}; do command -v $t >/dev/null 2>&1 && printf "%s." $t; done; echo')
+            answer = self.send(f"s=; for t in {names}; do command -v $t >/dev/null 2>&1 && s=$s$t.; done; echo $s")
             found = frozenset(answer.decode("ascii", "replace").strip(".").split(".")) - {""}
             if answer == previous and found <= frozenset(TOOLS):
                 return found

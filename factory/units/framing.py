@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from factory.units.terminal import plain
 
+DIGITS = 20  # of a hash, in the lines of the agent
 LINE = 480  # characters of payload per line up: whole lines stay under 512
 _HEX = re.compile(rb" *[0-9a-f]{2}(?: *[0-9a-f]{2})* *")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}|=|==")
@@ -35,6 +36,15 @@ class Hash:
     def checks(self) -> bool:
         """False where the unit has no hash tool at all."""
         return self.tool != "none"
+
+    @property
+    def cut(self) -> bool:
+        """True where only the first DIGITS of what the tool says travel: a line must fit into a small FIFO."""
+        return len(self.of(b"")) > DIGITS
+
+    def short(self, data: bytes) -> str:
+        """The hash as the agent's lines carry it: 80 bits are plenty against damage."""
+        return self.of(data)[:DIGITS]
 
 
 def _cksum(data: bytes) -> str:
@@ -69,10 +79,16 @@ class Codec:
     keep: re.Pattern[bytes]  # which lines of an answer are payload and not noise
     decode: Callable[[bytes], bytes]
     width: int  # characters per line that the encoder prints
+    most: int = 1024 * 1024  # bytes of an answer
+
+
+# What base64 consists of stays as it is; a reply's noise is masked by the same alphabet.
+_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
+_OCTAL = tuple(bytes([byte]) if byte in _PLAIN else b"\\%03o" % byte for byte in range(256))
 
 
 def _octal(data: bytes) -> bytes:
-    return b"".join(b"\\%03o" % byte for byte in data)
+    return b"".join([_OCTAL[byte] for byte in data])
 
 
 def _from_hex(text: bytes) -> bytes:
@@ -88,14 +104,20 @@ _PRINTF = 'printf "$1"'
 BASE64 = Codec("base64", "base64", 'printf "%s\\n" "$1" | base64 -d', base64.b64encode, _BASE64, _from_base64, 76)
 OD = Codec("od", "od -An -v -tx1", _PRINTF, _octal, _HEX, _from_hex, 48)
 HEXDUMP = Codec("hexdump", 'hexdump -v -e "16/1 \\"%02x\\" \\"\\n\\""', _PRINTF, _octal, _HEX, _from_hex, 32)
-CODECS = (BASE64, OD, HEXDUMP)
+XXD = Codec("xxd", "xxd -p -c 32", _PRINTF, _octal, _HEX, _from_hex, 64)
+# The last resort needs no program at all. `read` loses NUL bytes, so it is for answers that are text.
+_SPELL = """p=0; w=$(printf "\\nx"); y=${w%x}
+while IFS= read -r w && w=$w$y || [ -n "$w" ]; do
+while [ -n "$w" ]; do printf %02x "\\"$w"; w=${w#?}; p=$((p+1)); if [ $p = 32 ]; then p=0; echo; fi; done
+done; [ $p = 0 ] || echo"""
+SHELL = Codec("printf", _SPELL, _PRINTF, _octal, _HEX, _from_hex, 64, most=16 * 1024)
+CODECS = (BASE64, OD, HEXDUMP, XXD, SHELL)
 
 
 def pieces(text: bytes) -> Iterator[bytes]:
-    """Cut encoded text into lines' worth; an octal escape is never cut in two."""
-    step = LINE - LINE % 4
-    for start in range(0, len(text), step):
-        yield text[start : start + step]
+    """Cut encoded text into lines' worth; an escape may be cut in two, the unit joins the lines before it decodes."""
+    for start in range(0, len(text), LINE):
+        yield text[start : start + LINE]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +194,7 @@ class FrameReader:
             return Frame(kind, number, "too-large")
         bodies = [b"".join(lines)] if kind == "E" else [b"\n".join(lines), _rewrapped(lines, self._codec.width)]
         for body in bodies:
-            if first == str(len(body)) and second == self._check.of(number.encode() + b":" + body):
+            if first == str(len(body)) and second == self._check.short(number.encode() + b":" + body):
                 return Frame(kind, number, body=body)
         raise Damaged("length or hash of a frame is wrong")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 
-from factory.units.deadline import Deadline
-from factory.units.framing import Damaged, Frame, pieces
+from factory.units.deadline import Cancelled, Deadline, DeadlineExpired
+from factory.units.framing import BASE64, Codec, Damaged, Frame, pieces
 from factory.units.protocol import Progress, UnitError
 from factory.units.serial_shell import SerialShell
 
@@ -28,7 +28,7 @@ class SerialPut:
         self._data = packed if self._zipped else payload
         self._payload = len(payload)
         self._shell = shell
-        self._most = self._size = _block_size(shell.console.baud)
+        self._most = self._size = _block_size(shell.console.baud, shell.wire.codec)
         self._flying: list[int] = []  # where each block on its way ends
         self._taken = 0  # bytes that the unit has verified and passed on
         self._attempt = 1
@@ -51,9 +51,13 @@ class SerialPut:
         self._begin(encoded, deadline)
         try:
             whole = self._blocks(deadline, progress)
-        except BaseException:
+        except BaseException as error:
             shell.console.write(b"\nA\n", Deadline(2.0))
+            if isinstance(error, DeadlineExpired | Cancelled):
+                error.hint = f"{shell.interrupt()} {error.hint}".strip()
             raise
+        if shell.pace.losses:
+            shell.transcript.note(f"{shell.pace.losses} bursts lost, {self.retries} blocks sent again")
         status, out, err = shell.finish("Z", command, deadline, begun=True)
         if not whole and status == 0:
             raise UnitError(
@@ -86,7 +90,7 @@ class SerialPut:
         while bad < _TRIES:
             while self._next < len(self._data) and len(self._flying) < self._window:
                 if not self._block(deadline):
-                    self._go_back()
+                    self._go_back(deadline)
                     bad += 1
             if self._taken == len(self._data):
                 self._say(b"T %d %d\n" % (self._taken, self._attempt), deadline)
@@ -95,12 +99,13 @@ class SerialPut:
                 return answer == "done"
             if answer == "good":
                 bad = 0
+                self._shell.arrive(deadline)
                 self._size = min(self._most, self._size + self._size // 2 // 3 * 3)
                 if progress is not None:
                     progress(self._payload * self._taken // max(1, len(self._data)))
                 continue
             bad += 1
-            self._go_back()
+            self._go_back(deadline)
         raise self._shell.worn_out("blocks of the payload")
 
     @property
@@ -110,21 +115,22 @@ class SerialPut:
 
     @property
     def _window(self) -> int:
-        return _WINDOW if self._shell.wire.check.checks else 1
+        return _WINDOW if self._shell.wire.check.checks and not self._shell.pace.paced else 1
 
-    def _go_back(self) -> None:
+    def _go_back(self, deadline: Deadline) -> None:
         """Forget the blocks that the unit has not taken: they are cut anew, and smaller."""
         self.retries += len(self._flying)
         self._flying.clear()
         self._attempt += 1
         self._size = max(_LEAST, self._size // 2 // 3 * 3)
+        self._shell.lose(deadline)
 
     def _block(self, deadline: Deadline) -> bool:
         """Send the next block; False where it is known already that it did not arrive whole."""
         wire = self._shell.wire
         start, end = self._next, min(self._next + self._size, len(self._data))
         encoded = wire.codec.encode(self._data[start:end])
-        check = wire.check.of(b"%d:%d:" % (start, end) + encoded)
+        check = wire.check.short(b"%d:%d:" % (start, end) + encoded)
         lines = [b"D " + piece + b"\n" for piece in pieces(encoded)]
         lines.append(b"K %d %d %d %s\n" % (start, end, self._attempt, check.encode()))
         self._flying.append(end)
@@ -145,7 +151,7 @@ class SerialPut:
 
     def _say(self, data: bytes, deadline: Deadline) -> None:
         self.on_wire += len(data)
-        self._shell.console.write(data, deadline)
+        self._shell.pace.write(data, deadline)
 
     def _answer(self, deadline: Deadline) -> str:
         """What the unit says about the blocks: good (some were taken), bad (go back), done, over (command ended)."""
@@ -169,7 +175,8 @@ class SerialPut:
     @property
     def _patience(self) -> float:
         """Seconds after which an answer to the blocks on their way is overdue."""
-        return 1.0 + 1.5 * _WINDOW * 4 * self._size * 10 / self._shell.console.baud
+        size = len(self._shell.wire.codec.encode(self._data[self._taken : self._next]))
+        return 1.0 + 1.5 * 10 * size / self._shell.console.baud
 
     def _asked(self, deadline: Deadline) -> Frame | None:
         try:
@@ -198,6 +205,6 @@ class SerialPut:
         return "bad" if attempt == str(self._attempt) else ""
 
 
-def _block_size(baud: int) -> int:
+def _block_size(baud: int, codec: Codec) -> int:
     """Payload bytes per block: about 0.7 s of the wire, a multiple of 3 so that base64 needs no padding."""
-    return max(768, min(24576, baud // 14 // 768 * 768))
+    return max(768, min(24576, baud // (14 if codec is BASE64 else 36) // 768 * 768))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from factory.units.agent import REPLY_LIMIT, agent_text
 from factory.units.bootstrap import Bootstrap
 from factory.units.console import Console
 from factory.units.console_state import ConsoleState, classify
-from factory.units.deadline import Deadline
+from factory.units.deadline import Cancelled, Deadline, DeadlineExpired
 from factory.units.framing import (
     CODECS,
     HASHES,
@@ -24,11 +25,14 @@ from factory.units.framing import (
     pieces,
 )
 from factory.units.login import marker
+from factory.units.pacing import Pace
 from factory.units.protocol import Transcript, UnitError, UnitGone
 from factory.units.terminal import excerpt
 
 _TRIES = 40
 _LINE_WAIT = 4.0
+_BAD_LUCK = 3  # requests or blocks lost in a row: more than that is a unit that does not keep up
+_ECHO, _NO_ECHO = b"\nV echo\n", b"\nV -echo\n"
 _GONE = frozenset({ConsoleState.LOGIN, ConsoleState.UBOOT, ConsoleState.AUTOBOOT, ConsoleState.EMERGENCY})
 
 
@@ -44,42 +48,51 @@ class Wire:
 class SerialShell:
     """Runs commands on the unit behind a console that has a shell. Use `start` to get one."""
 
-    def __init__(self, console: Console, transcript: Transcript, wire: Wire) -> None:
+    def __init__(self, console: Console, transcript: Transcript, wire: Wire, pace: Pace) -> None:
         self.console = console
+        self.pace = pace
         self.wire = wire
         self.transcript = transcript
         self.frames = self._reader()
         self.number = 0
         self.damaged = 0
+        self._unlucky = 0
 
     @classmethod
     def start(cls, console: Console, transcript: Transcript, *, log_out: bool, deadline: Deadline) -> SerialShell:
         """Quiet the terminal, send the agent and wait until it answers.
 
         `log_out` makes it end the login when it is told to leave. Raises UnitError unit.damaged when the line is
-        too bad for that, unit.tools when the unit has no encoder; UnitGone, DeadlineExpired, Cancelled.
+        too bad for that, unit.tools when the unit has no printf; UnitGone, DeadlineExpired, Cancelled.
         """
-        starter = Bootstrap(console, deadline)
-        starter.send(" stty -echo 2>/dev/null; unset HISTFILE")
+        pace = Pace(console, transcript)
+        starter = Bootstrap(console, pace, deadline)
+        starter.send("unset HISTFILE")
+        if not pace.paced:
+            starter.send("stty -echo 2>/dev/null")
+            if pace.paced:
+                starter.send("stty echo 2>/dev/null")
         tools = starter.probe()
         codec = next((codec for codec in CODECS if codec.name in tools), None)
-        if codec is None:
-            hint = "One of these must be on the unit, or use SSH."
+        if codec is None or "printf" not in tools:
             raise UnitError(
-                f"{console.route}: the unit has none of {', '.join(each.name for each in CODECS)}",
-                hint=hint,
+                f"{console.route}: the unit's shell has no printf",
+                hint="Serial work needs a POSIX shell with read, printf and [; otherwise use SSH.",
                 code="unit.tools",
             )
         check = next((check for check in HASHES if check.tool in tools), NO_HASH)
-        shell = cls(console, transcript, Wire(marker(), codec, check))
+        shell = cls(console, transcript, Wire(marker(), codec, check), pace)
         console.raw_transcript = False
-        text = agent_text(shell.wire.mark, codec, check, tools=tools, log_out=log_out)
+        echo = pace.paced
+        text = agent_text(shell.wire.mark, codec, check, tools=tools, log_out=log_out, echo=echo)
         starter.load(text, check)
         console.clear()
-        console.write(b' eval "$q"\n', deadline)
+        pace.write(b' eval "$q"\n', deadline)
         if shell.wait(deadline.within(4 * _LINE_WAIT), 0, "G") is None:
             raise starter.bad("the agent did not start")
         transcript.note(f"agent runs; {codec.name}, {check.tool}")
+        if pace.paced and not echo:
+            console.write(_ECHO, deadline)
         return shell
 
     def run(self, command: str, deadline: Deadline) -> tuple[int, bytes, bytes]:
@@ -88,7 +101,18 @@ class SerialShell:
         return self.finish("X", command, deadline)
 
     def finish(self, verb: str, command: str, deadline: Deadline, *, begun: bool = False) -> tuple[int, bytes, bytes]:
-        """Have request `number` run (unless it has `begun`) and bring its reply, asking again as often as needed."""
+        """Have request `number` run (unless it has `begun`) and bring its reply, asking again as often as needed.
+
+        When the deadline ends, or the work is called off, the command is interrupted: the error's hint says whether
+        the unit is free again.
+        """
+        try:
+            return self._finished(verb, command, deadline, begun=begun)
+        except (DeadlineExpired, Cancelled) as error:
+            error.hint = f"{self.interrupt()} {error.hint}".strip()
+            raise
+
+    def _finished(self, verb: str, command: str, deadline: Deadline, *, begun: bool) -> tuple[int, bytes, bytes]:
         encoded = self.wire.codec.encode(command.encode())
         wait = self._patience(len(encoded))
         bad, previous = 0, b""
@@ -108,6 +132,7 @@ class SerialShell:
                 self.ask(verb, encoded, deadline)
             elif frame.kind == "N":
                 bad += 1
+                self.lose(deadline)
                 self.request(verb, encoded, deadline)
             elif frame.value == "too-large" or frame.body == b"too-large":
                 raise self.too_large()
@@ -116,6 +141,7 @@ class SerialShell:
                 bad += 1
                 self.ask(verb, encoded, deadline)
             else:
+                self.arrive(deadline)
                 return self._parsed(frame)
         raise self.worn_out("replies")
 
@@ -123,7 +149,7 @@ class SerialShell:
         """Send a whole request and the order to run it. Without a hash tool its echo is compared before that."""
         for _ in range(_TRIES):
             deadline.check(f"sending a command on {self.console.route}")
-            self.console.write(self._lines(encoded), deadline)
+            self.pace.write(self._lines(encoded), deadline)
             if self.wire.check.checks or self._echoed(encoded, deadline):
                 self.ask(verb, encoded, deadline)
                 return
@@ -131,8 +157,8 @@ class SerialShell:
 
     def ask(self, verb: str, encoded: bytes, deadline: Deadline) -> None:
         """Order the request to be run, or, where it has run, its reply to be sent again."""
-        check = self.wire.check.of(b"%d:" % self.number + encoded)
-        self.console.write(f"{verb} {self.number} {check}\n".encode(), deadline)
+        check = self.wire.check.short(b"%d:" % self.number + encoded)
+        self.pace.write(f"{verb} {self.number} {check}\n".encode(), deadline)
 
     def wait(self, deadline: Deadline, number: int, kinds: str) -> Frame | None:
         """The next frame of these kinds for request `number`, or None when it was silent until the deadline.
@@ -161,7 +187,7 @@ class SerialShell:
         token = marker()
         limit = deadline.within(seconds)
         for _ in range(_TRIES):
-            self.console.write(f"G {token}\n".encode(), limit)
+            self.pace.write(f"G {token}\n".encode(), limit)
             try:
                 frame = self.wait(limit.within(max(1.0, seconds / 4)), 0, "G")
             except Damaged:
@@ -172,6 +198,27 @@ class SerialShell:
                 break
         return False
 
+    def lose(self, deadline: Deadline) -> None:
+        """A request or a block did not arrive whole; after some in a row typing is paced by the echo."""
+        self._unlucky += 1
+        if (self.pace.paced or self._unlucky >= _BAD_LUCK) and self.pace.lost():
+            self.console.write(_ECHO, deadline)
+
+    def arrive(self, deadline: Deadline) -> None:
+        """A request or a block arrived whole."""
+        self._unlucky = 0
+        if self.pace.free():
+            self.console.write(_NO_ECHO, deadline)
+
+    def interrupt(self) -> str:
+        """End the command that runs, by Ctrl-C; return what became of it. Never raises for a unit that is gone."""
+        with contextlib.suppress(UnitError, DeadlineExpired):
+            for _ in range(2):
+                self.console.write(b"\x03\n", Deadline(1.0))
+                if self.answers(1.5, Deadline(1.5)):
+                    return "Ctrl-C was sent, and the unit answers again."
+        return "Ctrl-C was sent, and the unit does not answer: the command may still run."
+
     def leave(self, deadline: Deadline) -> None:
         """End the agent: the shell's prompt is back, or the login is over. Raises UnitGone, DeadlineExpired."""
         self.console.write(b"A\nQ\n", deadline)
@@ -179,7 +226,7 @@ class SerialShell:
     def too_large(self) -> UnitError:
         """The error for an answer beyond the limit."""
         return UnitError(
-            f"{self.console.route}: the answer is larger than {REPLY_LIMIT} bytes",
+            f"{self.console.route}: the answer is larger than {self.wire.codec.most} bytes",
             hint="Narrow the command down, or let it write to a file.",
             code="unit.too-large",
         )
@@ -198,12 +245,12 @@ class SerialShell:
             status, out, err = parse_reply(frame.body, self.wire.codec)
         except Damaged as error:
             # The hash was right, so the unit itself made this: its output was cut at our limit, or its encoder broke.
-            if len(frame.body) > REPLY_LIMIT:
+            if len(frame.body) > self.wire.codec.most:
                 raise self.too_large() from error
             raise UnitError(
                 f"{self.console.route}: the unit's own answer is broken: {error}", code="unit.damaged"
             ) from error
-        if len(out) > REPLY_LIMIT:
+        if len(out) > self.wire.codec.most:
             raise self.too_large()
         if self.frames.noise:
             self.transcript.received(bytes(self.frames.noise))
@@ -216,7 +263,7 @@ class SerialShell:
         return b"".join(lines)
 
     def _echoed(self, encoded: bytes, deadline: Deadline) -> bool:
-        self.console.write(b"E %d\n" % self.number, deadline)
+        self.pace.write(b"E %d\n" % self.number, deadline)
         try:
             frame = self.wait(deadline.within(self._patience(2 * len(encoded))), self.number, "E")
         except Damaged:

@@ -18,7 +18,9 @@ from factory.units.serial_unit import SerialUnit, open_serial
 from tests.units.transcripts import Kept
 from tests.units.wires import Spoil, Wire, untouched
 
-TOOLS = "sh cat head base64 od hexdump sha256sum md5sum cksum stty gunzip gzip tar ls wc uname sleep printf tr dd id"
+TOOLS = (
+    "sh cat head base64 od hexdump xxd sha256sum md5sum cksum stty gunzip gzip tar ls wc uname sleep printf tr dd id"
+)
 QUICK = TimeoutsSection(boot=8, login=8, command=10)
 MACS = {"eth0": "b8:27:eb:00:00:01", "wlan0": "b8:27:eb:00:00:02"}
 

@@ -165,10 +165,13 @@ def test_a_key_in_a_damaged_answer_does_not_reach_the_transcript(oracle: Oracle)
         assert inside not in seen
 
 
-def test_no_encoder_is_said_so(oracle: Oracle) -> None:
+def test_a_shell_without_printf_is_said_so(oracle: Oracle) -> None:
+    wire = oracle.wire()
+    wire.type(b'command() { [ "$2" != printf ]; }\n')
     with pytest.raises(UnitError) as raised:
-        oracle.open(oracle.wire(left_out=["base64", "od", "hexdump"]))
+        oracle.open(wire)
     assert raised.value.code == "unit.tools"
+    assert "read, printf" in raised.value.hint
 
 
 def test_the_transcript_has_commands_and_answers_and_no_payload(oracle: Oracle) -> None:
