@@ -113,7 +113,7 @@ class Recall:
 
 
 def recall(connection: Connection, cause: Cause) -> Recall:
-    """Find what a cause touches and count it in two ways. Raises UsageError for no cause, or an unknown upload."""
+    """Find what a cause touches and count it in two ways. Raises UsageError for no cause, and for one that the ledger never met."""
     wanted = and_(*_conditions(connection, cause))
     written = attempts.c.image.is_not(None)
     count = select(func.count()).select_from(attempts).where(written)
@@ -151,12 +151,26 @@ def _conditions(connection: Connection, cause: Cause) -> Iterator[ColumnElement[
     for name, column in columns.items():
         if name in given:
             value = str(given[name])
-            yield column == (value.lower() if name in ("image", "template") else value)
+            value = value.lower() if name in ("image", "template") else value
+            _require_known(connection, name, column, value)
+            yield column == value
     if cause.between:
         first, last = (as_text(moment) for moment in cause.between)
         yield and_(attempts.c.started <= last, or_(attempts.c.ended.is_(None), attempts.c.ended >= first))
     if cause.upload:
         yield attempts.c.id.in_(select(upload_rows.c.attempt).where(upload_rows.c.upload == _upload(connection, cause)))
+
+
+def _require_known(connection: Connection, name: str, column: Any, value: str) -> None:
+    """A mistyped slot must not look like a recall of nothing."""
+    if connection.execute(select(attempts.c.id).where(column == value).limit(1)).first() is None:
+        names = select(column).where(column.is_not(None)).group_by(column).order_by(func.max(attempts.c.id).desc())
+        there = ", ".join(str(one) for one in connection.execute(names.limit(10)).scalars())
+        raise UsageError(
+            f"the ledger has no attempt with {name} {value}",
+            hint=f"There are: {there}." if there else "It has no attempts yet.",
+            code="ledger.unknown-cause",
+        )
 
 
 def _upload(connection: Connection, cause: Cause) -> str:

@@ -42,9 +42,8 @@ def _filled(ledger: Ledger) -> None:
         (Cause(slot="B"), ["hw-3", "hw-4"]),
         (Cause(slot="B", image=IMAGE), ["hw-3"]),
         (Cause(lot=LOT), ["hw-1", "hw-2", "hw-3", "hw-4"]),
-        (Cause(station="S9"), []),
+        (Cause(station="S1", slot="A", image=OTHER), []),
         (Cause(template=BINDING.template_sha256), ["hw-1", "hw-2", "hw-3", "hw-4"]),
-        (Cause(template="0" * 64), []),
         (Cause(upload="a.csv"), ["hw-1", "hw-3"]),
         (Cause(upload="f" * 64), ["hw-1", "hw-3"]),
     ],
@@ -88,6 +87,11 @@ def test_a_unit_that_came_back_counts_once(ledger: Ledger) -> None:
 def test_a_recall_without_a_cause_or_of_nothing_known(ledger: Ledger) -> None:
     with pytest.raises(UsageError, match="needs a cause"):
         ledger.recall(Cause())
+    make_pass(ledger, 1)
+    for cause in (Cause(slot="Z"), Cause(station="S9"), Cause(template="0" * 64), Cause(image=OTHER), Cause(lot="L")):
+        with pytest.raises(UsageError, match="no attempt with") as caught:
+            ledger.recall(cause)
+        assert "There are: " in caught.value.hint
     with pytest.raises(UsageError, match="no upload"):
         ledger.recall(Cause(upload="never.csv"))
 
