@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from factory.config import UnitSection
 from factory.errors import FactoryError
@@ -12,6 +13,16 @@ from factory.flashing.moves import BAD_CONTENT, move_script
 from factory.flashing.payload import refused, stage
 from factory.flashing.plan import PACKAGE_FILES, Flashable, Preflight
 from factory.flashing.same import Reread, reader, same_unit
+from factory.flashing.saving import save
+from factory.flashing.station_lock import (
+    LOCKED,
+    OtherStation,
+    lock,
+    lock_script,
+    other_station,
+    still_ours,
+    this_process,
+)
 from factory.flashing.verify import compare_staged, read_back
 from factory.flashing.wayback import put_back, restore
 from factory.units.deadline import Deadline
@@ -29,42 +40,52 @@ def flash(
     deadline: Deadline,
     reread: Reread | None = None,
     progress: Progress | None = None,
+    owner: str | None = None,
 ) -> Receipt:
     """Put the image on the unit that `checked` (its preflight) and `facts` (what was read from it) belong to.
 
     The unit is read again before and after. Cut at any step it holds the old files, the new ones, or cannot register.
     The old content is kept on the unit until `finish`. On failure it is put back and the error comes through; where
     that cannot be done now, a FlashError with `pending` is raised. OtherUnit: another unit answers; that one is not
-    touched any more.
+    touched any more. OtherStation: another one than `owner` (default: this process) is flashing it.
     """
+    owner = owner or this_process()
     started = time.monotonic()
     reread = reread or reader(section)
     same_unit(facts, reread(unit, deadline.within(section.timeouts.command)), same_boot=True)
     try:
         if checked.interrupted:
+            lock(unit, checked, section, owner, deadline=deadline)
             restore(unit, checked.pending, deadline=deadline.within(section.timeouts.flash))
             checked = preflight(unit, image, section, deadline=deadline)
-        staged = stage(unit, image, checked, section, deadline=deadline, progress=progress)
-        _move(unit, image, checked, section, deadline)
+        locking = lock_script(checked, section, owner)
+        staged = stage(unit, image, checked, section, locking=locking, deadline=deadline, progress=progress)
+        _move(unit, image, checked, section, owner, deadline)
         way = read_back(unit, image, checked, section, deadline=deadline)
+        saved = save(unit, image, section, deadline=deadline) if checked.saving else None
         same_unit(facts, reread(unit, deadline.within(section.timeouts.command)), same_boot=True)
+    except OtherStation:
+        raise
     except OtherUnit as error:
         error.pending = checked.pending
         raise
     except FactoryError as error:
         put_back(unit, checked.pending, error)
         raise
-    return _receipt(unit, image, checked, way, time.monotonic() - started, staged.retries)
+    receipt = _receipt(unit, image, checked, way, time.monotonic() - started, staged.retries)
+    return replace(receipt, saved=saved)
 
 
-def _move(unit: Unit, image: Flashable, plan: Preflight, section: UnitSection, deadline: Deadline) -> None:
+def _move(unit: Unit, image: Flashable, plan: Preflight, section: UnitSection, owner: str, deadline: Deadline) -> None:
     within = deadline.within(section.timeouts.flash)
     digests: dict[int, str] = {}
     if plan.digest is None:
         compare_staged(unit, image, plan, deadline=within)
     else:
         digests = {index: plan.digest.of(image.contents[plan.destinations[index].entry.path]) for index in plan.files}
-    completed = unit.run(move_script(plan, digests), deadline=within)
+    completed = unit.run(move_script(plan, digests, still_ours(plan, owner)), deadline=within)
+    if completed.status == LOCKED:
+        raise other_station(unit, completed.stdout)
     if completed.status == BAD_CONTENT:
         said = completed.stdout.decode("ascii", "backslashreplace").strip().removeprefix("bad ")
         raise FlashError(

@@ -15,12 +15,13 @@ from factory.flashing.objections import (
     kind_findings,
     leftover_findings,
     mount_findings,
-    objection,
     running_findings,
+    saving_findings,
     space_findings,
     tool_findings,
 )
 from factory.flashing.plan import EMPTY_FOLDERS, PACKAGE_FILES, Destination, Flashable, Preflight, require_flashable
+from factory.flashing.saving import saving_of
 from factory.units.deadline import Deadline
 from factory.units.protocol import Unit
 from factory.values import Finding
@@ -34,14 +35,6 @@ def preflight(unit: Unit, image: Flashable, section: UnitSection, *, deadline: D
     an image that cannot be flashed, and what `Unit.run` raises.
     """
     require_flashable(image)
-    if section.persistence == "save-config":
-        finding = objection(
-            "flash.save-config",
-            "unit.persistence",
-            'persistence = "save-config" comes with a later version',
-            'Use "direct", or "declared" if you know that the place keeps what is written.',
-        )
-        raise PreflightRefused(unit.route, (finding,))
     sight = _sight(unit, image, section, deadline)
     cleared = None
     if section.clear and (sight.running or sight.leftovers) and not sight.obstacles:
@@ -90,14 +83,18 @@ def _sight(unit: Unit, image: Flashable, section: UnitSection, deadline: Deadlin
         for entry, seen in zip(entries, looked.seen[first:], strict=True)
     )
     result = Preflight(
-        image.manifest.image, looked.seen[0].real or "", destinations, digest, notes.free, notes.interrupted
-    )
+        image.manifest.image, looked.seen[0].real or "", destinations, digest, notes.free, notes.interrupted,
+        boot=notes.boot,
+    )  # fmt: skip
+    if all(one.real for one in destinations):
+        result = replace(result, saving=saving_of(result, image, section))
     watched = tuple(zip(EMPTY_FOLDERS, looked.seen[1:first], strict=True))
     obstacles = (
         *tool_findings(notes, destinations, digest, image),
         *kind_findings(looked.seen[0], top, watched, destinations),
         *mount_findings(notes, mounts, section, watched, result),
         *space_findings(result, image),
+        *saving_findings(notes, section),
     )
     running, leftovers = running_findings(notes, section), tuple(leftover_findings(watched))
     return _Sight(result, looked.seen[0].real or top, watched, obstacles, running, leftovers)

@@ -48,12 +48,13 @@ class Mount:
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The judgement on one place: `why` is a clause that names the file system; `point` is where it is mounted,
-    None where the table has no mount for the place.
+    None where the table has no mount for the place; `read_only` is why nothing can be written there at all.
     """
 
     persistence: Persistence
     why: str
     point: str | None
+    read_only: bool = False
 
 
 def parse_mounts(text: str) -> tuple[Mount, ...]:
@@ -99,7 +100,12 @@ def judge(mounts: Sequence[Mount], path: str) -> Verdict:
     if mount is None:
         return Verdict(Persistence.UNKNOWN, "on no mount that the unit's table names", None)
     persistence, why = _judge_mount(mounts, mount, depth=0)
-    return Verdict(persistence, why, mount.point)
+    return Verdict(persistence, why, mount.point, _is_read_only(mount))
+
+
+def _is_read_only(mount: Mount) -> bool:
+    bare = mount.kind in _OVERLAYS and mount.option("upperdir") is None
+    return mount.kind in _READ_ONLY or "ro" in mount.options or bare
 
 
 def _judge_mount(mounts: Sequence[Mount], mount: Mount, depth: int) -> tuple[Persistence, str]:

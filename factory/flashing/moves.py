@@ -18,7 +18,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from shlex import quote
 
+from factory.flashing.pending import LOCK, Saving
 from factory.flashing.plan import Preflight
+from factory.flashing.saving import save_again, way_back
 
 UNDOING = ".undo"
 DONE = ".done"
@@ -26,7 +28,7 @@ BAD_CONTENT = 9
 INTERRUPTED = 17
 
 
-def stage_script(plan: Preflight, number: int, receive: str) -> str:
+def stage_script(plan: Preflight, number: int, receive: str, locking: str = "") -> str:
     """Make the staging folder `number` and let `receive` (a command run in it) take the payload from stdin.
 
     Ends with INTERRUPTED and changes nothing when an earlier flash was cut and its old content still waits there.
@@ -35,7 +37,9 @@ def stage_script(plan: Preflight, number: int, receive: str) -> str:
     parent = staging.rsplit("/", 1)[0] or "/"
     undo = [quote(f"{staging}{suffix}/undo") for suffix in ("", UNDOING)]
     guard = f"if [ -f {undo[0]} ] || [ -f {undo[1]} ]; then exit {INTERRUPTED}; fi" if number == 0 else ""
+    before = f"({locking}) || exit $?" if locking and number == 0 else ""
     return f"""exec 2>&1
+{before}
 set -e
 {guard}
 [ -d {quote(parent)} ] || (umask 022; mkdir -p {quote(parent)})
@@ -47,14 +51,14 @@ mkdir new old
 {receive}"""
 
 
-def move_script(plan: Preflight, digests: Mapping[int, str]) -> str:
-    """Check what was staged, then put it in its place. `digests` are the expected hashes by index, made for the
-    plan's hash program; empty where it has none. Ends with BAD_CONTENT and a line 'bad PATH' when the staged content
-    is not what was sent; nothing was moved then.
+def move_script(plan: Preflight, digests: Mapping[int, str], guard: str = "") -> str:
+    """Check what was staged, then put it in its place. `guard` is shell text that may end it before;
+    `digests` are the expected hashes by index, made for the plan's hash program, empty where it has none. Ends with
+    BAD_CONTENT and a line 'bad PATH' when the staged content is not what was sent; nothing was moved then.
     """
     home, code = plan.stagings[0].path, plan.code
     others = [index for index in plan.files if index != code]
-    lines = ["exec 2>&1", "set -e", "umask 077", *_check(plan, digests)]
+    lines = ["exec 2>&1", "set -e", "umask 077", guard or ":", *_check(plan, digests)]
     lines += [f"[ -e {_real(plan, i)} ] || : > {_old(plan, i)}.absent" for i in plan.files]
     lines += [f"mv {quote(home)}/undo.new {quote(home)}/undo", "sync"]
     lines += [_aside(plan, code), "sync"]
@@ -80,21 +84,29 @@ def undo_script(plan: Preflight) -> str:
     return "\n".join(lines)
 
 
-def restore_script(staging: Sequence[str]) -> str:
-    """Take the way back if there is one, delete the staging folders, and say 'restored' or 'nothing'."""
+def restore_script(staging: Sequence[str], saving: Saving | None = None) -> str:
+    """Take the way back if there is one, delete the staging folders, and say 'restored' or 'nothing'; 'withdrawn' where
+    a unit that saves its folder had lost its old content, and its identity was taken away.
+    """
     home = quote(staging[0] + UNDOING)
     lines = ["exec 2>&1", "set -e", "umask 077", "did=nothing"]
     for path in staging:
         now, undoing = quote(path), quote(path + UNDOING)
         lines.append(f"if [ -d {now} ]; then rm -rf {undoing}; mv {now} {undoing}; fi")
     lines.append(f"if [ -f {home}/undo ]; then did=restored; . {home}/undo; fi")
-    lines += [*_discard(staging, UNDOING), "printf '%s\\n' $did"]
+    lines += [*way_back(saving), *_discard(staging, UNDOING), _unlock(staging), "printf '%s\\n' $did"]
     return "\n".join(lines)
 
 
-def finish_script(staging: Sequence[str], copy: str) -> str:
+def finish_script(staging: Sequence[str], copy: str, saving: Saving | None = None) -> str:
     """Delete the old content. Its first rename is the point after which there is no way back."""
-    return "\n".join(["exec 2>&1", "set -e", *_discard(staging, ""), f"rm -rf {quote(copy)}", "sync"])
+    before, after = save_again(saving, staging[0])
+    lines = ["exec 2>&1", "set -e", before, *_discard(staging, ""), f"rm -rf {quote(copy)}", after, _unlock(staging)]
+    return "\n".join([line for line in lines if line] + ["sync"])
+
+
+def _unlock(staging: Sequence[str]) -> str:
+    return f"rm -rf {quote(staging[0].rsplit('/', 1)[0])}/{LOCK}.*"
 
 
 def _discard(staging: Sequence[str], suffix: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ from shlex import quote
 from factory.config import UnitSection
 from factory.flashing.pending import STAGING
 from factory.flashing.plan import CODE_FILE
+from factory.flashing.saving import program_of, saves_script
 
 NEEDED = ("cat", "ls", "mkdir", "mv", "rm", "chmod", "sync")
 """Programs that a unit must have to be flashed; everything else is used if it is there."""
@@ -18,7 +19,7 @@ _DF_LINE = re.compile(r"\s\d+\s+-?\d+\s+(-?\d+)\s+(?:\d+%|-)\s")
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """The lines beside the list of files."""
+    """The lines beside the list of files. `saves` is 'yes', 'no' for a program that does nothing, None for none."""
 
     missing: tuple[str, ...]
     running: tuple[str, ...]
@@ -26,6 +27,8 @@ class Notes:
     free: int | None
     mounts: tuple[str, ...]
     mounts_read: bool
+    boot: str | None
+    saves: str | None
 
     @classmethod
     def parse(cls, notes: Sequence[str]) -> Notes:
@@ -42,6 +45,8 @@ class Notes:
             free=int(found[-1].group(1)) * 1024 if found else None,
             mounts=tuple(by_kind.get("mount", ())),
             mounts_read="mounts-read" in by_kind,
+            boot=next(iter(by_kind.get("boot", ())), None),
+            saves=next(iter(by_kind.get("saves", ())), None),
         )
 
 
@@ -51,6 +56,7 @@ def notes_script(section: UnitSection, top: str) -> str:
     unit's folder.
     """
     root = "" if section.simulated else "/"
+    saves = saves_script(program_of(section)) if section.persistence == "save-config" else ""
     code = quote(f"{top}/{CODE_FILE}")
     return f"""
 for t in {" ".join(NEEDED)}; do command -v $t >/dev/null 2>&1 || printf 'n missing %s\\n' $t; done
@@ -63,6 +69,8 @@ c=$(real {code}); c=${{c%/*}}
 for s in "$c/{STAGING}" "$c/{STAGING}.undo"; do [ -f "$s/undo" ] && printf 'n interrupted\\n'; done
 while [ -n "$c" ] && [ ! -d "$c" ]; do c=${{c%/*}}; done
 df -Pk "${{c:-/}}" 2>/dev/null | while read -r l; do printf 'n df %s \\n' "$l"; done
+b={root}proc/sys/kernel/random/boot_id; if [ -r $b ]; then read -r b < $b; printf 'n boot %s\\n' "$b"; fi
+{saves}
 """
 
 

@@ -15,6 +15,10 @@ from factory.values import Finding, Severity, shown
 _BLOCK = 4096
 _MARGIN = 64 * 1024
 _SYSTEM = frozenset(("bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "proc", "root", "sbin", "sys", "usr"))
+SAVING_HINT = (
+    'With persistence = "save-config" the unit\'s firmware has to save its registration and to restore it at boot: '
+    "see docs/persistence.md."
+)
 _CLEAR_HINT = "The unit was registered before. Set clear = true in [unit] to stop connectd and empty the five folders."
 
 
@@ -102,7 +106,17 @@ def mount_findings(
             yield objection("flash.mount-point", one.entry.path, message)
 
 
+def saving_findings(notes: Notes, section: UnitSection) -> Iterator[Finding]:
+    """A unit that shall save what was written, and has nothing that does."""
+    if section.persistence != "save-config" or notes.saves == "yes":
+        return
+    what = "the unit has none" if notes.saves is None else "it does nothing: it is the package's own"
+    yield objection("flash.save-config", "connectd_save_config", what, SAVING_HINT)
+
+
 def _persistence_finding(place: str, verdict: Verdict, section: UnitSection) -> Finding | None:
+    if section.persistence == "save-config" and not verdict.read_only:
+        return None
     if verdict.persistence == Persistence.NO:
         message = f"would not keep what is written: it is {verdict.why}"
         hint = "Remount it read-write or make it persistent; the unit would forget its identity."

@@ -13,6 +13,7 @@ from factory.config import UnitSection
 from factory.flashing.errors import FlashError
 from factory.flashing.moves import INTERRUPTED, stage_script, undo_script
 from factory.flashing.plan import Flashable, Preflight
+from factory.flashing.station_lock import LOCKED, other_station
 from factory.units.deadline import Deadline
 from factory.units.protocol import Completed, Progress, Sent, Unit
 
@@ -33,18 +34,20 @@ def stage(
     plan: Preflight,
     section: UnitSection,
     *,
+    locking: str,
     deadline: Deadline,
     progress: Progress | None = None,
 ) -> Staged:
-    """Put every file of the image, and the undo script, into the staging folders.
+    """Put every file of the image, and the undo script, into the staging folders. `locking` is shell text that comes
+    before the first byte and may end the script.
 
-    Raises FlashError when the unit could not take it (disk full, read-only, an earlier flash that was cut), and what
-    `Unit.put` raises.
+    Raises OtherStation; FlashError when the unit could not take it (disk full, read-only, an earlier flash that was
+    cut); and what `Unit.put` raises.
     """
     within = deadline.within(section.timeouts.flash)
     payload = retries = 0
     for number in range(len(plan.stagings)):
-        for content, command in _payloads(unit, image, plan, number):
+        for content, command in _payloads(unit, image, plan, number, locking):
             sent = unit.put(_source(content), command, deadline=within, progress=_shifted(progress, payload))
             _require(unit, plan, number, sent)
             payload += sent.payload
@@ -52,16 +55,16 @@ def stage(
     return Staged(payload, retries)
 
 
-def _payloads(unit: Unit, image: Flashable, plan: Preflight, number: int) -> Iterator[tuple[bytes, str]]:
+def _payloads(unit: Unit, image: Flashable, plan: Preflight, number: int, locking: str) -> Iterator[tuple[bytes, str]]:
     """What is sent for one staging folder, and the command that takes it."""
     members = {f"new/{i}": image.contents[plan.destinations[i].entry.path] for i in plan.stagings[number].files}
     if number == 0:
         members["undo.new"] = undo_script(plan).encode()
     if "tar" in unit.tools:
-        yield _tar(members), stage_script(plan, number, "tar -xf -")
+        yield _tar(members), stage_script(plan, number, "tar -xf -", locking)
         return
     first, *others = members.items()
-    yield first[1], stage_script(plan, number, f"cat > {first[0]}")
+    yield first[1], stage_script(plan, number, f"cat > {first[0]}", locking)
     for name, content in others:
         target = quote(f"{plan.stagings[number].path}/{name}")
         yield content, f"exec 2>&1; umask 077; cat > {target}"
@@ -95,6 +98,8 @@ def _require(unit: Unit, plan: Preflight, number: int, sent: Sent) -> None:
     if completed.status == 0:
         return
     path = plan.stagings[number].path
+    if completed.status == LOCKED:
+        raise other_station(unit, completed.stdout)
     if completed.status == INTERRUPTED:
         raise FlashError(
             f"{unit.route}: an earlier flash was cut on this unit, and its old content still waits in {path}",

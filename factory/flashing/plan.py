@@ -10,11 +10,12 @@ from factory.errors import UsageError
 from factory.flashing.digests import Digest
 from factory.flashing.look import Seen
 from factory.flashing.mounts import Persistence, Verdict
-from factory.flashing.pending import CLEARED, STAGING, RestorePending
+from factory.flashing.pending import CLEARED, STAGING, RestorePending, Saving
 from factory.values import FileEntry, Manifest
 
 CODE_FILE = "bulk_identification_code.txt"
 """Without this file a unit cannot register (remote.it reference, section 2.1): it goes first and comes last."""
+ID_FILE = "hardware_id.txt"
 PACKAGE_FILES = frozenset(("oem_settings", "schannel.conf"))
 """Files of the installed package, whose original hash is kept when the image replaces them."""
 EMPTY_FOLDERS = ("dfiles", "pfiles", "available", "active", "services")
@@ -62,7 +63,8 @@ class Staging:
 class Preflight:
     """A unit that may be flashed. `folder` is connectd_dir resolved; `cleared` is where the old contents of the five
     folders were moved to, None when there were none; `interrupted` says that an earlier flash was cut and its old
-    content still waits; `free` is the free space in bytes on the code's file system, None where the unit has no `df`.
+    content still waits; `free` is the free space in bytes on the code's file system, None where the unit has no `df`;
+    `boot` is the unit's boot id; `saving` is what a unit is owed that saves its folder, else None.
     """
 
     image: str
@@ -72,6 +74,8 @@ class Preflight:
     free: int | None
     interrupted: bool = False
     cleared: str | None = None
+    boot: str | None = None
+    saving: Saving | None = None
 
     @property
     def verdict(self) -> Persistence:
@@ -119,7 +123,7 @@ class Preflight:
     def pending(self) -> RestorePending:
         """What is owed to the unit from the moment that flashing begins: commit it before."""
         staging = tuple(staging.path for staging in self.stagings)
-        return RestorePending(staging, self.image, f"{self.folder.rstrip('/')}/{CLEARED}")
+        return RestorePending(staging, self.image, f"{self.folder.rstrip('/')}/{CLEARED}", self.saving)
 
     def as_json(self) -> dict[str, object]:
         """The result as canonical JSON values, for the ledger's event."""

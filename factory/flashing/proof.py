@@ -122,7 +122,7 @@ class _Task:
     def _compare_files(self, unit: Unit, *, rebooted: bool, deadline: Deadline) -> None:
         faults = what_differs(unit, self.image, self.section, deadline=deadline)
         if faults:
-            raise _changed(unit, faults, rebooted=rebooted)
+            raise _changed(unit, faults, rebooted=rebooted, saved=self.section.persistence == "save-config")
 
     def _compare_show(self, unit: Unit, now: ConnectdShow | None) -> None:
         if now is None:
@@ -154,7 +154,7 @@ def _require_boot_id(unit: Unit, before: str | None, reboot: Reboot) -> None:
         )
 
 
-def _changed(unit: Unit, faults: list[str], *, rebooted: bool) -> NotProved:
+def _changed(unit: Unit, faults: list[str], *, rebooted: bool, saved: bool) -> NotProved:
     said = "; ".join(faults)
     if not rebooted:
         return NotProved(f"{unit.route}: the unit does not hold what was written: {said}", code="prove.changed")
@@ -163,6 +163,12 @@ def _changed(unit: Unit, faults: list[str], *, rebooted: bool) -> NotProved:
             f"{unit.route}: after the reboot {said}",
             hint="connectd registered the unit on the bench. Keep units off the internet until they are proved.",
             code="prove.registered",
+        )
+    if saved:
+        return NotProved(
+            f"{unit.route}: connectd_save_config ended well, and after the reboot not everything is back: {said}",
+            hint="It does nothing, or what it saved is not restored before the login: see docs/persistence.md.",
+            code="prove.not-saved",
         )
     return NotProved(
         f"{unit.route}: the unit forgot what was written when it rebooted: {said}",

@@ -7,8 +7,9 @@ from factory.flashing.errors import FlashError
 from factory.flashing.moves import finish_script, restore_script
 from factory.flashing.payload import refused
 from factory.flashing.pending import RestorePending
+from factory.flashing.saving import NOT_SAVED, not_saved
 from factory.units.deadline import Deadline
-from factory.units.protocol import Unit, UnitGone
+from factory.units.protocol import Completed, Unit, UnitGone
 
 PUT_BACK_SECONDS = 30.0
 
@@ -17,15 +18,17 @@ def restore(unit: Unit, pending: RestorePending, *, deadline: Deadline) -> bool:
     """Put the old content back, as it was before the flash, and delete the staging folders.
 
     True when there was something to put back; False when the flash had not begun to move anything, or was undone or
-    finished already. Raises FlashError (with `pending`) when the unit could not do it, and what `Unit.run` raises.
+    finished already. A unit that saves its folder saves it again; where a restart took its old content away, it
+    holds no identity afterwards. Raises FlashError (with `pending`) when the unit could not do it, and what `Unit.run`
+    raises.
     """
-    completed = unit.run(restore_script(pending.staging), deadline=deadline)
+    completed = unit.run(restore_script(pending.staging, pending.saving), deadline=deadline)
     last = completed.text().split()[-1:]
-    if completed.status != 0 or last not in (["restored"], ["nothing"]):
-        error = refused(unit, "the old content could not be put back", completed)
+    if completed.status != 0 or last not in (["restored"], ["withdrawn"], ["nothing"]):
+        error = _failed(unit, "the old content could not be put back", completed)
         error.pending = pending
         raise error
-    return last == ["restored"]
+    return last != ["nothing"]
 
 
 def finish(unit: Unit, pending: RestorePending, *, deadline: Deadline) -> None:
@@ -33,9 +36,13 @@ def finish(unit: Unit, pending: RestorePending, *, deadline: Deadline) -> None:
 
     Raises FlashError when the unit could not do it, and what `Unit.run` raises.
     """
-    completed = unit.run(finish_script(pending.staging, pending.cleared), deadline=deadline)
+    completed = unit.run(finish_script(pending.staging, pending.cleared, pending.saving), deadline=deadline)
     if completed.status != 0:
-        raise refused(unit, "the old content could not be deleted", completed)
+        raise _failed(unit, "the old content could not be deleted", completed)
+
+
+def _failed(unit: Unit, what: str, completed: Completed) -> FlashError:
+    return not_saved(unit, completed) if completed.status == NOT_SAVED else refused(unit, what, completed)
 
 
 def put_back(unit: Unit, pending: RestorePending, cause: FactoryError) -> None:

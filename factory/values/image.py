@@ -65,7 +65,7 @@ class Receipt:
     `medium` is what was written to (a folder, a device on the unit, a card by its physical path). For a device,
     `ranges` are the written ranges as (offset, length) in bytes, in order; `written` is the SHA-256 of what was sent
     over them and `found` that of what was read back over them. They are empty and None for files, whose hashes stand
-    in `files`.
+    in `files`. `saved` is what the unit's program that keeps the files over a restart said, None where none ran.
     """
 
     image: str
@@ -81,6 +81,7 @@ class Receipt:
     ranges: tuple[tuple[int, int], ...] = ()
     written: str | None = None
     found: str | None = None
+    saved: str | None = None
 
     @property
     def rate(self) -> float:
@@ -103,6 +104,7 @@ class Receipt:
             "ranges": [list(one) for one in self.ranges],
             "written": self.written,
             "found": self.found,
+            "saved": self.saved,
             "rate": round(self.rate),
         }
 

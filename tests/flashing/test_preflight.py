@@ -58,10 +58,6 @@ def test_unknown_refuses_unless_declared(rig: Rig) -> None:
     assert checked.verdict == Persistence.UNKNOWN
 
 
-def test_save_config_says_that_it_comes_later(rig: Rig) -> None:
-    assert "later version" in refused(rig, persistence="save-config").message
-
-
 def test_one_folder_in_memory_is_enough_to_refuse(rig: Rig) -> None:
     (rig.connectd / "active").mkdir()
     rig.set_mounts(f"/dev/sda1 {rig.root} ext4 rw 0 0", f"tmpfs {rig.connectd}/active tmpfs rw 0 0")

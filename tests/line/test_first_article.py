@@ -23,7 +23,7 @@ def test_the_others_are_written_to_when_the_first_has_passed(tmp_path: Path) -> 
         passed = next(event for event in floor.events if event.kind == "attempt.passed")
         assert passed.attempt == began[0].attempt
         later = [event for event in floor.events if event.kind == "attempt.flashing"][1:]
-        assert all(event.seq > passed.seq for event in later)
+        assert all((event.seq or 0) > (passed.seq or 0) for event in later)
         slot = passed.slot
         said = {
             str(event.data["text"])
