@@ -73,7 +73,7 @@ class Medium:
     def sync(self) -> None:
         """Have the card keep what it was given. Raises FlashError."""
         try:
-            os.fsync(self._descriptor)
+            os.fdatasync(self._descriptor)
         except OSError as error:
             raise self._failed("synced", 0, error) from error
 

@@ -11,11 +11,12 @@ import hashlib
 import mmap
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 
 from factory.files import FileError
-from factory.flashing.card.buffers import SIZE, Ring
+from factory.flashing.card.buffers import SIZE, Block, Ring
 from factory.flashing.card.layout import FIRST, Extent, Layout
 from factory.flashing.card.medium import Medium
 from factory.flashing.card.source import Reader
@@ -118,21 +119,30 @@ class Writing:
 
     def _write(self) -> None:
         ring = Ring()
-        with contextlib.closing(ring.blocks(lambda: self._fill(ring))) as blocks:
+        blocks = ring.blocks(lambda: self._fill(ring))
+        with ThreadPoolExecutor(1, thread_name_prefix="card-sum") as summing, contextlib.closing(blocks):
             for block in blocks:
                 self._check()
-                zone = self._layout.zone_of(block.offset)
-                if zone is None:
-                    self._medium.write(block.offset, block.data)
-                else:
-                    at = block.offset - self._layout.zones[zone][0]
-                    memoryview(self._zones[zone])[at : at + len(block.data)] = block.data
+                summed = summing.submit(self._sum.update, block.data)
+                try:
+                    self._put(block)
+                finally:
+                    summed.result()  # before the buffer goes back
                 self.done += len(block.data)
                 self._progress(Stage("write", self.done, self._layout.total))
 
+    def _put(self, block: Block) -> None:
+        """Onto the card, or into memory where it lies in what is written last."""
+        zone = self._layout.zone_of(block.offset)
+        if zone is None:
+            self._medium.write(block.offset, block.data)
+            return
+        at = block.offset - self._layout.zones[zone][0]
+        memoryview(self._zones[zone])[at : at + len(block.data)] = block.data
+
     def _fill(self, ring: Ring) -> None:
         """Runs in the ring's thread: from the sources into its buffers."""
-        filler = _Filler(ring, self._layout, self._medium, self._taken)
+        filler = _Filler(ring, self._layout, self._medium, self._note)
         with contextlib.ExitStack() as stack:
             readers: dict[int, Reader] = {}
             for extent in self._layout.extents:
@@ -150,10 +160,9 @@ class Writing:
             message = f"the image is cut: it has {max(sizes)} bytes, and its partitions end at {self._layout.needs}"
             raise DamagedImage(message, hint="Copy or build the image again.")
 
-    def _taken(self, offset: int, data: memoryview) -> None:
+    def _note(self, offset: int, data: memoryview) -> None:
         from isal import isal_zlib
 
-        self._sum.update(data)
         self._pieces.append(Piece(offset, len(data), isal_zlib.crc32(data)))
 
     def _body(self) -> list[Piece]:
