@@ -30,6 +30,8 @@ PACKAGES = {
     "swapon": "mount",
     "swapoff": "mount",
     "bmaptool": "bmap-tools",
+    "rb": "lrzsz",
+    "qemu-system-arm": "qemu-system-arm and u-boot-qemu",
     "sudo": "sudo",
     "tar": "tar",
     "ip": "iproute2",
