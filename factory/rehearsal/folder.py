@@ -11,6 +11,7 @@ import contextlib
 import os
 import shlex
 import shutil
+import subprocess
 import uuid
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from factory.rehearsal.shims import KERNEL, shims_for
 from factory.rehearsal.tools import find_shell, find_tools
 
 CONNECTD = "etc/connectd"
+_PERSISTENCE = "connectd_persistence"
 PROJECT = "7B4C1E2A-5D60-4F8E-9A31-0C2D4E6F8A10"
 _EMPTY_FOLDERS = ("dfiles", "pfiles", "available", "active", "services")
 _FACTORY_CONTENT = {
@@ -79,6 +81,7 @@ class UnitFolder:
         connectd = self.root / CONNECTD
         if Fault.VOLATILE_CONNECTD in self.faults and self._kept.exists():
             empty(connectd)
+            self._restore_saved()
         if Fault.FORGETS_ON_REBOOT in self.faults and self._kept.exists():
             empty(connectd)
             shutil.copytree(self._kept, connectd, symlinks=True, dirs_exist_ok=True)
@@ -93,6 +96,24 @@ class UnitFolder:
         boot_id = str(uuid.uuid4())
         self._write("proc/sys/kernel/random/boot_id", boot_id)
         return boot_id
+
+    def install_persistence(self, kit: Path) -> None:
+        """Install the scripts of the folder `kit` (see docs/persistence.md) as a maker would: they save to the unit's
+        data/connectd, and a boot restores from there.
+        """
+        root = shlex.quote(str(self.root.resolve()))
+        places = f"CONNECTD_DIR={root}/{CONNECTD} CONNECTD_KEPT={root}/data/connectd; export CONNECTD_DIR CONNECTD_KEPT"
+        for name in (_PERSISTENCE, "connectd_save_config"):
+            text = (kit / name).read_text().replace(f"/usr/bin/{_PERSISTENCE}", f"{root}/bin/{_PERSISTENCE}")
+            path = self.root / "bin" / name
+            path.write_text(text.replace("#!/bin/sh", f"#!{self.shell}\nPATH={root}/bin\n{places}", 1))
+            path.chmod(0o755)
+        (self.root / "data").mkdir(exist_ok=True)
+
+    def _restore_saved(self) -> None:
+        script = self.root / "bin" / _PERSISTENCE
+        if script.exists():
+            subprocess.run([self.shell, script, "restore"], check=False, timeout=30, capture_output=True)
 
     def apply(self, fault: Fault) -> None:
         """Make a fault of the file system true from now on; faults of other kinds change nothing here."""

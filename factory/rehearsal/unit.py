@@ -54,6 +54,10 @@ class SimulatedUnit:
         for fault in plan.faults:
             apply(self, fault, {})
 
+    def install_persistence(self, kit: Path) -> None:
+        """Give the unit's firmware the scripts of the folder `kit` that save and restore connectd's folder."""
+        self._board.folder.install_persistence(kit)
+
     @property
     def plan(self) -> UnitPlan:
         """What the unit that is in the slot now is."""
