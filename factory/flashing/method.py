@@ -94,9 +94,10 @@ class FilesMethod:
 
     name = "files"
 
-    def __init__(self, product: Product) -> None:
+    def __init__(self, product: Product, owner: str | None = None) -> None:
         self._section = product.unit
         self._root = product.image.root
+        self._owner = owner
 
     def size(self, image: Image) -> int:
         """The bytes of its tar."""
@@ -121,7 +122,7 @@ class FilesMethod:
         assert isinstance(checked, Preflight)
         return flash(
             unit, self._seen(image), self._section, checked=checked, facts=facts, deadline=deadline, reread=reread,
-            progress=progress,
+            progress=progress, owner=self._owner,
         )  # fmt: skip
 
     def prove(
@@ -159,13 +160,13 @@ class FilesMethod:
         return seen_from(image, self._root, self._section.connectd_dir)
 
 
-def method_of(product: Product) -> Method:
-    """The way onto a running unit that the product names. Raises UsageError (`flash.method`) for the ways that do not
-    go through one.
+def method_of(product: Product, owner: str | None = None) -> Method:
+    """The way onto a running unit that the product names. `owner` is what the lock on the unit calls this station, by a
+    name that it has again after a crash. Raises UsageError (`flash.method`) for the ways that do not go through one.
     """
     name = product.flash.method
     if name == "files":
-        return FilesMethod(product)
+        return FilesMethod(product, owner)
     how = "--card NAME" if name == "card" else "--slot NAME"
     raise UsageError(
         f'the line cannot flash by the method "{name}": it works units that run',

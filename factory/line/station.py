@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -55,7 +56,8 @@ def open_line(
     """
     timing = timing or Timing()
     _require_profile(product)
-    method = method_of(product)
+    # By the ledger too: two stations of one name that know nothing of each other may be one host's.
+    method = method_of(product, owner=f"station {bench.station.name} on {socket.gethostname()}, {ledger.location}")
     chosen = _choose(bench, slots)
     login = login_of(product)
     feed = Feed(bench.station.name)
