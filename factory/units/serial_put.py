@@ -8,7 +8,7 @@ import hashlib
 from factory.units.deadline import Cancelled, Deadline, DeadlineExpired
 from factory.units.framing import BASE64, Codec, Damaged, Frame, pieces
 from factory.units.protocol import Progress, UnitError
-from factory.units.serial_shell import SerialShell
+from factory.units.serial_shell import ENDED, SerialShell
 
 _WINDOW = 2  # blocks on their way: the wire never waits for an acknowledgement, the unit's buffers stay small
 _TRIES = 60  # in a row without one good block
@@ -52,7 +52,7 @@ class SerialPut:
         try:
             whole = self._blocks(deadline, progress)
         except BaseException as error:
-            shell.console.write(b"\nA\n", Deadline(2.0))
+            shell.console.write(ENDED + b"A\n", Deadline(2.0))
             if isinstance(error, DeadlineExpired | Cancelled):
                 error.hint = f"{shell.interrupt()} {error.hint}".strip()
             raise
@@ -164,7 +164,7 @@ class SerialPut:
             if frame is None:
                 deadline.check(f"sending a payload on {shell.console.route}")
                 self._attempt += 1
-                self._say(b"P %d\n" % self._attempt, deadline)
+                self._say(ENDED + b"P %d\n" % self._attempt, deadline)
                 frame = self._asked(deadline)
                 if frame is None:
                     return "bad"

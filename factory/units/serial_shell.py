@@ -32,7 +32,8 @@ from factory.units.terminal import excerpt
 _TRIES = 40
 _LINE_WAIT = 4.0
 _BAD_LUCK = 3  # requests or blocks lost in a row: more than that is a unit that does not keep up
-_ECHO, _NO_ECHO = b"\nV echo\n", b"\nV -echo\n"
+ENDED = b"-\n"  # ends a line whose own end was lost; an empty one would make an agent without stty leave
+_ECHO, _NO_ECHO = ENDED + b"V echo\n", ENDED + b"V -echo\n"
 _GONE = frozenset({ConsoleState.LOGIN, ConsoleState.UBOOT, ConsoleState.AUTOBOOT, ConsoleState.EMERGENCY})
 
 
@@ -214,7 +215,7 @@ class SerialShell:
         """End the command that runs, by Ctrl-C; return what became of it. Never raises for a unit that is gone."""
         with contextlib.suppress(UnitError, DeadlineExpired):
             for _ in range(2):
-                self.console.write(b"\x03\n", Deadline(1.0))
+                self.console.write(b"\x03" + ENDED, Deadline(1.0))
                 if self.answers(1.5, Deadline(1.5)):
                     return "Ctrl-C was sent, and the unit answers again."
         return "Ctrl-C was sent, and the unit does not answer: the command may still run."
