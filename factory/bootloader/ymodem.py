@@ -14,8 +14,10 @@ _FILL = b"\x1a"
 _BLOCK, _SMALL = 1024, 128
 _TRIES = 10
 _START_SECONDS = 60.0
-_REPLY_SECONDS = 10.0
+_REPLY_SECONDS = 5.0  # U-Boot itself gives a block 2 s
+_HEADER_SECONDS = 3.0  # lrzsz now and then throws away what comes on the heels of its C
 _END_SECONDS = 3.0
+_LAST_SECONDS = 0.5  # some receivers leave without acknowledging the end of a batch
 CANCEL = bytes([CAN]) * 8 + b"\b" * 8
 
 Progress = Callable[[int], None]
@@ -95,7 +97,7 @@ class _Sender:
             self._write(body)
             # Where the header was damaged, the receiver asks for it by C again.
             refusals = {NAK, CRC} if number == 0 else {NAK}
-            reply = self._reply(_REPLY_SECONDS, {ACK} | refusals)
+            reply = self._reply(_REPLY_SECONDS if number else _HEADER_SECONDS, {ACK} | refusals)
             if reply == ACK:
                 self.retries += turn
                 return
@@ -113,24 +115,24 @@ class _Sender:
             raise self._error("the end of the file was not acknowledged")
         # The receiver asks for the next file by C at once. Words instead of it are its parting ones. U-Boot has been
         # seen to acknowledge the end twice.
-        while self._next() == ACK:
+        while self._next(_END_SECONDS) == ACK:
             del self._came[:1]
-        if self._next() == CRC:
+        if self._next(_END_SECONDS) == CRC:
             del self._came[:1]
             self._write(packet(0, b"\0" * _SMALL))
-            if self._next() == ACK:
+            if self._next(_LAST_SECONDS) == ACK:
                 del self._came[:1]
 
     def behind(self) -> bytes:
         """What came behind the last answer."""
         return bytes(self._came)
 
-    def _next(self) -> int | None:
+    def _next(self, seconds: float) -> int | None:
         """The very next byte, left where it is."""
-        end = time.monotonic() + _END_SECONDS
+        end = time.monotonic() + seconds
         while not self._came and time.monotonic() < end:
             self.limit.check(f"sending a file over {self.line.route}")
-            self._came += self.line.receive(min(0.2, _END_SECONDS))
+            self._came += self.line.receive(0.1)
         return self._came[0] if self._came else None
 
     def _write(self, data: bytes) -> None:
