@@ -27,7 +27,7 @@ def noise(size: int, seed: int = 1) -> bytes:
     return random.Random(seed).randbytes(size)
 
 
-def card_file(path: Path, size: int = 48 * MIB) -> CardReader:
+def card_file(path: Path, size: int = 28 * MIB) -> CardReader:
     """A card that held something."""
     path.write_bytes(OLD * size)
     return CardReader(name=path.name, path=str(path))
@@ -58,15 +58,16 @@ def shown(path: Path) -> dict[str, object]:
 
 
 def system_image(path: Path, *, label: str = "gpt", size: int = 24 * MIB) -> Path:
-    """An image of a system: a boot loader in the gap, three partitions of 4, 8 and the rest MiB, of noise."""
+    """An image of a system: a boot loader in the gap, three partitions of 4, 8 and the rest MiB, noise and holes."""
     with path.open("wb") as stream:
         stream.truncate(size)
     sfdisk(path, f"label: {label}\n,4M\n,8M\n,\n")
-    content = noise(size - 3 * MIB)
     with path.open("r+b") as stream:
         os.pwrite(stream.fileno(), noise(64 * 1024, 2), 32 * 1024)
-        os.pwrite(stream.fileno(), content[: 6 * MIB], MIB)
-        os.pwrite(stream.fileno(), content[6 * MIB : -2 * MIB], 10 * MIB)  # a hole between
+        for place in (1, 4, 7, 12, 17, 20):
+            os.pwrite(stream.fileno(), noise(MIB // 4, place), place * MIB + 4096)
+        end = size - MIB - 4096  # a GPT's backup lies behind it
+        os.pwrite(stream.fileno(), noise(4096, 99), end)
     return path
 
 

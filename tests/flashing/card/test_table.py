@@ -32,7 +32,7 @@ def made(script: str, size: int = SIZE) -> tuple[bytearray, list[dict[str, int]]
 SIZES = st.lists(st.integers(1, 9), min_size=1, max_size=6)
 
 
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(SIZES, st.sampled_from(["gpt", "dos"]))
 def test_as_sfdisk_has_it(sizes: list[int], label: str) -> None:
     sizes = sizes[:4] if label == "dos" else sizes
@@ -44,7 +44,7 @@ def test_as_sfdisk_has_it(sizes: list[int], label: str) -> None:
     ]
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(st.lists(st.integers(1, 6), min_size=0, max_size=7))
 def test_logical_partitions_as_sfdisk_has_them(sizes: list[int]) -> None:
     logical = "".join(f"{number} : size={size}M\n" for number, size in enumerate(sizes, 5))

@@ -89,8 +89,8 @@ def test_a_logical_partition_deep_in_a_packed_image(tmp_path: Path) -> None:
     from tests.flashing.card.bench import sfdisk
 
     image = tmp_path / "os.img"
-    image.write_bytes(bytes(40 * MIB))
-    sfdisk(image, "label: dos\n,4M\n,,E\n,6M\n,16M\n,\n")
+    image.write_bytes(bytes(24 * MIB))
+    sfdisk(image, "label: dos\n,4M\n,,E\n,5M\n,8M\n,\n")
     packed = tmp_path / "os.img.gz"
     packed.write_bytes(gzip.compress(image.read_bytes(), 1))
     reader, unit = card_file(tmp_path / "A"), unit_source()
@@ -130,12 +130,12 @@ def test_the_unit_takes_the_card_whole_and_is_no_whole_number_of_sectors(tmp_pat
 def test_an_image_of_exactly_the_card_and_one_byte_more(tmp_path: Path, packing: str) -> None:
     for extra in (0, 1):
         path = tmp_path / "os"
-        path.write_bytes(PACKINGS[packing](noise(8 * MIB + extra)))
-        reader = card_file(tmp_path / "A", 8 * MIB)
+        path.write_bytes(PACKINGS[packing](noise(2 * MIB + extra)))
+        reader = card_file(tmp_path / "A", 2 * MIB)
         result = write(CardJob(reader, image_file(path)))
         if not extra:
             assert result.outcome is Outcome.WRITTEN
-            assert Path(reader.path).read_bytes() == noise(8 * MIB)
+            assert Path(reader.path).read_bytes() == noise(2 * MIB)
         elif packing == "raw":  # known before
             assert code(result) == "card.small"
             assert untouched(Path(reader.path))
@@ -148,7 +148,7 @@ def test_an_image_of_exactly_the_card_and_one_byte_more(tmp_path: Path, packing:
 @pytest.mark.parametrize("packing", ["gz", "xz", "zst"])
 @pytest.mark.parametrize("damage", ["cut", "flipped", "followed by something"])
 def test_damaged_packing(tmp_path: Path, packing: str, damage: str) -> None:
-    data = bytearray(PACKINGS[packing](noise(12 * MIB)))
+    data = bytearray(PACKINGS[packing](noise(4 * MIB)))
     if damage == "cut":
         del data[-5:]
     elif damage == "flipped":
@@ -167,10 +167,10 @@ def test_damaged_packing(tmp_path: Path, packing: str, damage: str) -> None:
 @pytest.mark.parametrize("packing", ["gz", "xz", "zst"])
 def test_several_streams_and_padding_are_one_image(tmp_path: Path, packing: str) -> None:
     path = tmp_path / "os"
-    path.write_bytes(PACKINGS[packing](noise(3 * MIB)) + PACKINGS[packing](noise(3 * MIB, 2)) + bytes(512))
+    path.write_bytes(PACKINGS[packing](noise(MIB)) + PACKINGS[packing](noise(MIB, 2)) + bytes(512))
     reader = card_file(tmp_path / "A")
     assert write(CardJob(reader, image_file(path))).error is None
-    assert Path(reader.path).read_bytes()[: 6 * MIB] == noise(3 * MIB) + noise(3 * MIB, 2)
+    assert Path(reader.path).read_bytes()[: 2 * MIB] == noise(MIB) + noise(MIB, 2)
 
 
 @pytest.mark.parametrize("packing", PACKINGS)
@@ -255,8 +255,8 @@ def _pull(medium: Medium, _offset: int, _data: memoryview) -> None:
     medium.same = False
 
 
-WRITES = 12
-"""More than a run of 24 MiB makes: head, two zones, seven of the body, two zones, the first block."""
+WRITES = 13
+"""What a run makes: the first block and both zones cleared, seven of the body, both zones, the first block."""
 
 
 def test_a_wrong_bit_anywhere_is_seen(tmp_path: Path) -> None:
@@ -333,21 +333,29 @@ from factory.flashing.card.medium import Medium, open_file
 from factory.flashing.card.source import image_file
 from factory.flashing.journal import NullJournal
 from factory.config import CardReader
-from tests.flashing.card.bench import unit_source
-card, image, at = sys.argv[1], sys.argv[2], int(sys.argv[3])
-count, real = 0, Medium.write
-def write(self, offset, data):
-    global count
-    count += 1
-    if count == at:
-        real(self, offset, data[: len(data) // 1024 * 512])  # half of it is there
-        os.kill(os.getpid(), signal.SIGKILL)
-    real(self, offset, data)
-Medium.write = write
-job = CardJob(CardReader(name="A", path=card), image_file(Path(image)), unit_source(), None, 2)
-result = flash_card(job, NullJournal(), cancel=threading.Event(), progress=lambda *_: None,
-                    opener=lambda reader: open_file(Path(reader.path)))
-print(result.outcome)
+from tests.flashing.card.bench import MIB, card_file, unit_source
+folder, image, last = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+
+def station(card, at):
+    count, real = 0, Medium.write
+    def write(self, offset, data):
+        nonlocal count
+        count += 1
+        if count == at:
+            real(self, offset, data[: len(data) // 1024 * 512])  # half of it is there
+            os.kill(os.getpid(), signal.SIGKILL)
+        real(self, offset, data)
+    Medium.write = write
+    job = CardJob(card, image_file(Path(image)), unit_source(), None, 2)
+    result = flash_card(job, NullJournal(), cancel=threading.Event(), progress=lambda *_: None,
+                        opener=lambda reader: open_file(Path(reader.path)))
+    os._exit(0 if result.outcome == "written" else 1)
+
+for at in range(1, last + 1):
+    card = card_file(folder / f"card{at}", 26 * MIB)
+    if not (child := os.fork()):
+        station(card, at)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
@@ -355,33 +363,24 @@ def test_the_station_is_killed_at_every_write(tmp_path: Path) -> None:
     """Never a table without everything behind it: old, nothing, or all of the new."""
     image = system_image(tmp_path / "os.img")
     whole = image.read_bytes()
+    argv = [sys.executable, "-c", CHILD, str(tmp_path), str(image), str(WRITES + 1)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=100)
+    codes = [int(line) for line in done.stdout.split()]
+    assert codes == [-signal.SIGKILL] * WRITES + [0]
     found = []
     for at in range(1, WRITES + 2):
-        reader = card_file(tmp_path / "A", 26 * MIB)
-        done = subprocess.run(
-            [sys.executable, "-c", CHILD, reader.path, image, str(at)], capture_output=True, text=True, check=False
-        )
-        content = Path(reader.path).read_bytes()
-        if done.returncode == 0:
-            assert done.stdout.strip() == "written"
-            found.append("new")
-            continue
-        assert done.returncode == -signal.SIGKILL, done.stderr
+        content = (tmp_path / f"card{at}").read_bytes()
         if content[:512] == OLD * 512:
             found.append("old")
-        elif not any(content[:4096]):
+        elif not any(content[:2048]):
             found.append("nothing")
+            assert not any(content[:4096]) or at == 1  # half of the first block was cleared
         else:
-            # Killed within the first block: zeros over the old, or all of the new behind a part of the table.
-            clearing = at == 1
-            assert clearing or content[4096:MIB] == whole[4096:MIB]
-            found.append("nothing" if not any(content[:2048]) else "new")
-        if found[-1] == "nothing":
-            assert content[510:512] == bytes(2)
-            assert content[512:520] == bytes(8)
-    assert found[-1] == "new"
-    assert "nothing" in found
-    assert found.index("new") >= WRITES - 1
+            found.append("new")
+            assert content[4096:MIB] == whole[4096:MIB]
+            assert content[9 * MIB : 24 * MIB] == whole[9 * MIB :]
+            assert content[5 * MIB : 5 * MIB + 4096] == noise(4096, 7)
+    assert found == ["nothing"] * (WRITES - 1) + ["new"] * 2
 
 
 def test_buffered_writing_says_so_or_refuses(tmp_path: Path) -> None:
