@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from factory.cli import ledger_audit
 from factory.cli.options import LedgerOption, use_ledger
 from factory.cli.session import Session, show, talk
 from factory.errors import Exit, FactoryError
@@ -40,6 +41,8 @@ def doctor(
     try:
         with use_ledger(ledger, station, quiet=json) as book:
             findings = list(book.doctor())
+            if station is not None:
+                findings += ledger_audit.checkpoint_findings(book, ledger_audit.own_checkpoints(station), None)
     except FactoryError as error:
         if station is None or error.code != "ledger.missing":
             raise  # a new station has no ledger yet; its ports are looked at all the same

@@ -7,15 +7,24 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from factory.config.fields import Name, Section
+from factory.config.fields import Name, Secret, Section
 
 
 class StationSection(Section):
-    """[station]: this computer. Relative paths start at the bench file's folder."""
+    """[station]: this computer. Relative paths start at the bench file's folder.
+
+    Every `checkpoint_every` events, and when the line stops, the ends of the ledger's chains are written to
+    `checkpoints` and to `checkpoint_copy`, which lies on another disk; signed with `signing_key` (an OpenSSH private key
+    of kind Ed25519) where there is one.
+    """
 
     name: Name
     ledger: Name = "sqlite:///ledger.db"
     transcripts: Name = "transcripts"
+    checkpoints: Name = "checkpoints"
+    checkpoint_copy: Name | None = None
+    checkpoint_every: Annotated[int, Field(ge=1)] = 500
+    signing_key: Secret | None = None
 
 
 class SerialSection(Section):

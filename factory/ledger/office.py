@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from factory.ledger import holdings, journal, orders, uploads, verdicts
+from factory.ledger import checkpoints, holdings, journal, orders, uploads, verdicts
 from factory.ledger.backup import Backup, Progress, backup
+from factory.ledger.checkpoints import Checkpoint
 from factory.ledger.order_records import Head, Holding, Imported, OrderFile, OrderRow, Verdict, VerdictsTaken
 from factory.ledger.recalls import Cause, Recall, recall
 from factory.ledger.records import PassedUnit, UploadFile, UploadRecord
+from factory.ledger.sshsig import SigningKey
 from factory.ledger.store import Store
-from factory.values import Event, RowState
+from factory.values import Event, Finding, RowState
 
 
 class Office:
@@ -81,6 +84,25 @@ class Office:
         """Every unit that a cause may have reached, with the proof of the count. Raises UsageError for no cause."""
         with self._store.snapshot() as connection:
             return recall(connection, cause)
+
+    def checkpoint(self, key: SigningKey | None, folders: Sequence[Path]) -> tuple[Path, ...]:
+        """Write where every chain ends now, signed, into every folder, and tell it. Raises FileError."""
+        with self._store.snapshot() as connection:
+            taken = checkpoints.take(connection, at=self._store.now_text(), **self._store.signature.columns())
+        files = checkpoints.write(taken, key, folders)
+        told = {
+            "file": files[0].name if files else "",
+            "sha256": hashlib.sha256(taken.content()).hexdigest(),
+            "key": key.public.fingerprint if key else None,
+            "heads": len(taken.heads),
+        }
+        self._store.write(lambda writer: journal.append(writer, "ledger.checkpoint", data=told))
+        return files
+
+    def against_checkpoint(self, checkpoint: Checkpoint) -> tuple[Finding, ...]:
+        """What the ledger has lost or changed since a checkpoint; empty where it only grew."""
+        with self._store.reading() as connection:
+            return tuple(checkpoints.against(connection, checkpoint))
 
     def head(self) -> Head:
         """The end of this station's chain of events, as an anchor outside the ledger."""

@@ -113,7 +113,9 @@ class Recall:
 
 
 def recall(connection: Connection, cause: Cause) -> Recall:
-    """Find what a cause touches and count it in two ways. Raises UsageError for no cause, and for one that the ledger never met."""
+    """Find what a cause touches and count it in two ways. Raises UsageError for no cause, and for one that the ledger
+    never met.
+    """
     wanted = and_(*_conditions(connection, cause))
     written = attempts.c.image.is_not(None)
     count = select(func.count()).select_from(attempts).where(written)

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from factory.ledger.database import Database
 from factory.ledger.errors import LedgerError
+from factory.ledger.records import as_text
 from factory.values import Event
 
 Clock = Callable[[], datetime]
@@ -133,6 +134,10 @@ class Store:
             for event in writer.events:
                 for listener in self._listeners:
                     _hand(event, listener)
+
+    def now_text(self) -> str:
+        """The station's time as the ledger writes it."""
+        return as_text(self._clock())
 
     def close(self) -> None:
         """Wait for the write under way, refuse every later one, and close the file.
