@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from factory.cli import rehearse_clouds
 from factory.cli.session import show, talk
 from factory.errors import UsageError
 
@@ -25,6 +26,7 @@ def add_to(app: typer.Typer) -> None:
     group = typer.Typer(help="Practise without hardware.", no_args_is_help=True)
     group.callback()(_group)
     group.command("bench")(bench)
+    rehearse_clouds.add_to(group)
     app.add_typer(group, name="rehearse")
 
 
@@ -39,11 +41,19 @@ def bench(
     ] = None,
     out: Annotated[Path, typer.Option(help="The folder for units, bench.toml and product.")] = Path("rehearsal"),
     baud: Annotated[int, typer.Option(min=300, max=4_000_000, help="Speed of the simulated wire.")] = 115200,
+    qemu: Annotated[
+        int | None, typer.Option(min=1, max=16, help="This many units with a real kernel in QEMU instead.")
+    ] = None,
+    kernel: Annotated[Path | None, typer.Option(help="With --qemu: a kernel; default: Debian's, fetched once.")] = None,
+    modules: Annotated[Path | None, typer.Option(help="With --kernel: the folder of its modules.")] = None,
 ) -> None:
     """Start simulated units and leave them running until Ctrl-C, for `factory read`, `factory run` and people.
 
     Example:  factory rehearse bench --units 2 --fault kernel-messages
+
+    Example:  factory rehearse bench --qemu 1
     """
+    from factory.cli.rehearse_qemu import KernelChoice, qemu_bench
     from factory.demo import write_rehearsal
     from factory.rehearsal.bench import SimulatedBench
     from factory.rehearsal.faults import Fault
@@ -54,12 +64,19 @@ def bench(
             show().print(f"{known:<24}{known.help}", soft_wrap=True, markup=False)
         return
     faults = frozenset(_fault(name) for name in fault or ())
+    if qemu is None and (kernel or modules):
+        raise UsageError("--kernel and --modules are for QEMU units", hint="Add --qemu 1.")
+    if qemu is not None and faults:
+        raise UsageError("a QEMU unit has no faults by name", hint="Leave out --fault, or leave out --qemu.")
     if out.exists() and any(out.iterdir()):
         raise UsageError(f"{out} is not empty", hint="Give another folder with --out, or delete this one.")
     out.mkdir(parents=True, exist_ok=True)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a closed window ends the units as well
         signal.signal(number, lambda *_: ended.set())
+    if qemu is not None:
+        qemu_bench(qemu, KernelChoice(kernel, modules), out, baud, ended)
+        return
     with SimulatedBench(out / "units", bench_plans(units, faults), baud=baud) as simulated:
         product, bench_file = write_rehearsal(simulated, out)
         _explain(simulated, product, bench_file)

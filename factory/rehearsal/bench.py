@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from factory import files
 from factory.errors import UsageError
@@ -86,20 +86,7 @@ class SimulatedBench:
 
     def write_bench_toml(self, path: Path, *, station: str = "rehearsal", ledger: str = "sqlite:///ledger.db") -> None:
         """Write the bench file that describes these slots. Raises FileError."""
-        lines = ["[station]", f"name = {_text(station)}", f"ledger = {_text(ledger)}"]
-        for number, unit in enumerate(self.units, 1):
-            lines += ["", "[[slot]]", f'name = "slot-{number:02d}"']
-            if unit.serial_port is not None:
-                lines.append(f"serial = {{ port = {_text(unit.serial_port)}, baud = {self._baud or _STATION_BAUD} }}")
-            if unit.ssh_address is not None:
-                host, port = unit.ssh_address
-                lines.append(f"ssh = {{ host = {_text(host)}, port = {port} }}")
-                lines.append('host_key = "per-unit"')
-            switches = (
-                f"{state} = [{', '.join(_text(word) for word in _switch(unit, state))}]" for state in ("on", "off")
-            )
-            lines.append(f"power = {{ {', '.join(switches)} }}")
-        files.write_text(path, "\n".join(lines) + "\n")
+        files.write_text(path, bench_toml(self.units, self._baud, station=station, ledger=ledger))
 
     def unit_toml(self) -> str:
         """Return the [unit] section of a product.toml that fits these units."""
@@ -146,6 +133,38 @@ class SimulatedBench:
             )
 
 
+class Slotted(Protocol):
+    """A unit as a bench file describes it."""
+
+    @property
+    def serial_port(self) -> str | None:
+        """What pyserial opens."""
+
+    @property
+    def ssh_address(self) -> tuple[str, int] | None:
+        """Host and port."""
+
+    @property
+    def control(self) -> Path:
+        """The folder in which requests are heard."""
+
+
+def bench_toml(units: Sequence[Slotted], baud: int | None, *, station: str, ledger: str) -> str:
+    """Return the bench file that describes these units, one slot for each."""
+    lines = ["[station]", f"name = {_text(station)}", f"ledger = {_text(ledger)}"]
+    for number, unit in enumerate(units, 1):
+        lines += ["", "[[slot]]", f'name = "slot-{number:02d}"']
+        if unit.serial_port is not None:
+            lines.append(f"serial = {{ port = {_text(unit.serial_port)}, baud = {baud or _STATION_BAUD} }}")
+        if unit.ssh_address is not None:
+            host, port = unit.ssh_address
+            lines.append(f"ssh = {{ host = {_text(host)}, port = {port} }}")
+            lines.append('host_key = "per-unit"')
+        switches = (f"{state} = [{', '.join(_text(word) for word in _switch(unit, state))}]" for state in ("on", "off"))
+        lines.append(f"power = {{ {', '.join(switches)} }}")
+    return "\n".join(lines) + "\n"
+
+
 def resolved(plans: Sequence[UnitPlan]) -> tuple[UnitPlan, ...]:
     """Return the plans with addresses that fit the faults `clone` and `zero-mac`. Raises UsageError for a clone
     that has no other unit to be a clone of, and for two units of one name.
@@ -170,7 +189,7 @@ def resolved(plans: Sequence[UnitPlan]) -> tuple[UnitPlan, ...]:
     return tuple(result)
 
 
-def _switch(unit: SimulatedUnit, state: str) -> list[str]:
+def _switch(unit: Slotted, state: str) -> list[str]:
     return [sys.executable, "-m", "factory.rehearsal.power", str(unit.control), state]
 
 

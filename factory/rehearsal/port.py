@@ -36,6 +36,16 @@ class SerialPort:
         """What pyserial opens."""
         return str(self._link) if isinstance(self._near, PtyEnd) else self._near.path
 
+    @property
+    def far_path(self) -> str:
+        """The tty on the unit's side, for a program that opens it itself and then pokes the wire.
+
+        Raises NotStartedError where the computer gives no pseudo terminals.
+        """
+        if not isinstance(self._far, PtyEnd):
+            raise NotStartedError("this unit needs a pseudo terminal, and this computer gives none")
+        return self._far.path
+
     def tty(self) -> Tty:
         """Open the tty on the unit's side."""
 

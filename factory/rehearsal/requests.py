@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from factory.errors import FactoryError, UsageError
@@ -16,16 +19,21 @@ def carry_out(unit: SimulatedUnit, line: str) -> None:
     """Carry out one line from the unit's fifo, `REQUEST #TOKEN`, and leave the answer for who waits for the token:
     a file that is empty, or says why the request was refused.
     """
+    answered(unit.control, partial(_obey, unit), line)
+
+
+def answered(control: Path, obey: Callable[[list[str]], None], line: str) -> None:
+    """Let `obey` carry out the words of one line, and leave the answer in the control folder."""
     request, _, token = line.partition(" #")
     answer = ""
     try:
-        _obey(unit, request.split())
+        obey(request.split())
     except FactoryError as error:
         answer = error.message
     if token:
-        part = unit.control / f"part.{token}"
+        part = control / f"part.{token}"
         part.write_text(answer)
-        part.rename(unit.control / f"{DONE}{token}")
+        part.rename(control / f"{DONE}{token}")
 
 
 def _obey(unit: SimulatedUnit, words: list[str]) -> None:

@@ -87,7 +87,7 @@ echo "Filesystem     1K-blocks    Used Available Use% Mounted on"
 echo "/dev/mmcblk0p2    499600  $((4996 * used)) $((4996 * (100 - used)))  $used% $ROOT" """,
 }
 
-_CONNECTD_CONTROL = r"""
+CONNECTD_CONTROL = r"""
 B=etc/connectd
 value() { [ -f "$B/$1" ] && cat "$B/$1" || echo "$2"; }
 mac() { cat "sys/class/net/$1/address" 2>/dev/null | tr -d :; }
@@ -126,7 +126,7 @@ def shims_for(plan: UnitPlan, root: Path, control: Path, shell: Path) -> dict[st
     """Return the text of every shim of a unit, by name. Each runs in the unit's root, wherever it is called."""
     bodies = dict(_HOST)
     if plan.connectd_control:
-        bodies["connectd_control"] = _CONNECTD_CONTROL
+        bodies["connectd_control"] = CONNECTD_CONTROL
     head = (
         f"#!{shell}\nROOT={shlex.quote(str(root))} CONTROL={shlex.quote(str(control))} RELEASE={KERNEL}\n"
         'OLD=$PWD; cd "$ROOT" || exit 1\n'
