@@ -65,6 +65,7 @@ def flash(
     """
     from factory.cli.flash_card import flash_cards
     from factory.cli.flash_images import card_images, one_image
+    from factory.cli.flash_uboot import flash_uboot
     from factory.config import load_bench, load_product
     from factory.line.outside import LedgerJournal
 
@@ -87,6 +88,10 @@ def flash(
             return
         found = one_image(image or (), pack, hardware_id)
         at, where, kind = _route(kind, station, slot, serial, baud, ssh, interface)
+        if kind.flash.method == "uboot":
+            own = _for_uboot(kind, found, None if off_ledger else book, reason)
+            flash_uboot(session, own, where, kind, at, journal, json=json)
+            return
         with _scratch(book, at) as record:
             one = _open(kind, at, where, found, record, reason, off_ledger, debug=session.debug)
             code = _drive(session, one, json=json, kept=book is not None)
@@ -105,6 +110,13 @@ def _for_cards(
         if isinstance(image, Image):
             check_image(book, image, kind, keys, reason)
     return images
+
+
+def _for_uboot(kind: Product, image: Image, book: Ledger | None, reason: str | None) -> Image:
+    from factory.line.outside import check_image
+
+    check_image(book, image, kind, _keys(kind), reason)
+    return image
 
 
 def _open(
