@@ -1,0 +1,1 @@
+"""The simulated remote.it: portal, device side, account side. Start at `factory.rehearsal.clouds.remoteit.cloud`."""
