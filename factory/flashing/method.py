@@ -21,6 +21,8 @@ from factory.units.deadline import Deadline
 from factory.units.protocol import Progress, Unit
 from factory.values import Facts, Identity, Proof, Receipt
 
+_BLANK = "factory.blank/1"
+
 
 class Checked(Protocol):
     """A unit that may be flashed, as `Method.preflight` found it."""
@@ -144,7 +146,7 @@ class FilesMethod:
         assert isinstance(pending, RestorePending)
         return prove(
             unit, self._seen(image), identity, self._section, reboot=reboot, pending=pending, facts=facts,
-            reconnect=reconnect, deadline=deadline, power=power, reread=reread,
+            reconnect=reconnect, deadline=deadline, power=power, reread=reread, owner=self._owner,
         )  # fmt: skip
 
     def differs(self, unit: Unit, image: Image, *, deadline: Deadline) -> list[str]:
@@ -154,7 +156,7 @@ class FilesMethod:
     def finish(self, unit: Unit, pending: Owed, *, deadline: Deadline) -> None:
         """See `flashing.finish`."""
         assert isinstance(pending, RestorePending)
-        finish(unit, pending, deadline=deadline)
+        finish(unit, pending, deadline=deadline, section=self._section, owner=self._owner)
 
     def _seen(self, image: Image) -> Image:
         return seen_from(image, self._root, self._section.connectd_dir)
@@ -167,6 +169,10 @@ def method_of(product: Product, owner: str | None = None) -> Method:
     name = product.flash.method
     if name == "files":
         return FilesMethod(product, owner)
+    if name == "partition":
+        from factory.flashing.by_partition import PartitionMethod
+
+        return PartitionMethod(product)
     how = "--card NAME" if name == "card" else "--slot NAME"
     raise UsageError(
         f'the line cannot flash by the method "{name}": it works units that run',
@@ -175,13 +181,20 @@ def method_of(product: Product, owner: str | None = None) -> Method:
     )
 
 
-def give_back(unit: Unit, owed: Owed | Mapping[str, object], section: UnitSection, *, deadline: Deadline) -> bool:  # noqa: ARG001
+def give_back(unit: Unit, owed: Owed | Mapping[str, object], section: UnitSection, *, deadline: Deadline) -> bool:
     """Give to a unit what is owed to it, whichever method owes it; `owed` may be what the ledger kept.
 
     True when there was something to do. Raises FlashError (with `pending`) when it could not be done, and what
     `Unit.run` raises.
     """
-    kept = RestorePending.from_json(owed) if isinstance(owed, Mapping) else owed
+    from factory.flashing.partition import BlankPending, blank
+
+    kept = owed
+    if isinstance(owed, Mapping):
+        is_blank = owed.get("schema") == _BLANK
+        kept = BlankPending.from_json(owed) if is_blank else RestorePending.from_json(owed)
+    if isinstance(kept, BlankPending):
+        return blank(unit, kept, section, deadline=deadline)
     if not isinstance(kept, RestorePending):
         raise TypeError(f"nothing is known about {type(kept).__name__}")
     return restore(unit, kept, deadline=deadline)

@@ -20,7 +20,7 @@ from factory.line.attempt import Attempt, Finished, StillHere
 from factory.line.feed import Feed, SlotFeed
 from factory.line.flash_steps import FlashOrder, FlashSteps
 from factory.line.operator import SlotKeys
-from factory.line.setup import RoutesOf, Setup, default_routes, login_of, secrets_of
+from factory.line.setup import RoutesOf, Setup, default_routes, login_of, owner_of, secrets_of
 from factory.line.summary import Summary
 from factory.line.timing import Timing
 from factory.values import Event, Identity, Receipt
@@ -138,7 +138,7 @@ def open_flash(
     Raises Refused (recorded as `flash.refused`) when the ledger's record of the unit speaks against it; UsageError,
     ImageError, SecretError, FileError, LedgerError.
     """
-    method = method_of(product)
+    method = method_of(product, owner_of(bench, ledger))
     _require_power(product, slot)
     timing = timing or Timing()
     identity = identity_of(image, product.image.root, product.unit.connectd_dir)

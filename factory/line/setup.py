@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -50,6 +52,14 @@ class Setup:
     def power(self, slot: Slot) -> PowerControl | None:
         """How the slot's supply is switched, where bench.toml says so."""
         return None if slot.power is None else SlotPower(slot.power, slot=slot.name, folder=self.bench.folder)
+
+
+def owner_of(bench: Bench, ledger: Ledger) -> str:
+    """Who holds a unit against other stations, by a name that this station has again after a crash. The ledger is in
+    it: two stations of one name that know nothing of each other may be one host's.
+    """
+    book = zlib.crc32(ledger.location.encode())
+    return f"{bench.station.name}@{socket.gethostname()}-{book:08x}"
 
 
 def login_of(product: Product) -> Login:

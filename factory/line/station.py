@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +17,7 @@ from factory.ledger import Binding, Ledger
 from factory.line.feed import Feed
 from factory.line.operator import Key
 from factory.line.quota import Quota
-from factory.line.setup import RoutesOf, Setup, default_routes, login_of, secrets_of
+from factory.line.setup import RoutesOf, Setup, default_routes, login_of, owner_of, secrets_of
 from factory.line.summary import Summary
 from factory.line.timing import Timing
 from factory.line.worker import Worker
@@ -56,8 +55,7 @@ def open_line(
     """
     timing = timing or Timing()
     _require_profile(product)
-    # By the ledger too: two stations of one name that know nothing of each other may be one host's.
-    method = method_of(product, owner=f"station {bench.station.name} on {socket.gethostname()}, {ledger.location}")
+    method = method_of(product, owner_of(bench, ledger))
     chosen = _choose(bench, slots)
     login = login_of(product)
     feed = Feed(bench.station.name)
