@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
-from factory.bootloader import Bootloader
+from factory.bootloader import Bootloader, autoboot
 from factory.config import SerialSection, UbootFlash
 from factory.flashing.uboot import bootloader_on
 from factory.rehearsal.uboot import UbootUnit
@@ -60,5 +61,8 @@ def stopped(
     """The board's loader at its prompt."""
     port = SerialSection(port=str(unit.port))
     deadline = Deadline(seconds)
-    with bootloader_on(port, section, deadline=deadline, power=Power(unit), transcript=transcript) as loader:
+    with (
+        mock.patch.object(autoboot, "OFF_SECONDS", 0.05),
+        bootloader_on(port, section, deadline=deadline, power=Power(unit), transcript=transcript) as loader,
+    ):
         yield loader
