@@ -31,6 +31,7 @@ def doctor(
     Exits 1 when something must be mended.  Example:  factory doctor --bench acme/bench.toml
     """
     from factory.config import load_bench
+    from factory.flashing.card.bench_check import card_findings
     from factory.units.bench_check import bench_findings
     from factory.values import Finding, Severity
 
@@ -49,6 +50,7 @@ def doctor(
         findings = [Finding(error.code, Severity.WARNING, "ledger", error.message, "The first `factory run` makes it.")]
     if station is not None:
         findings += bench_findings(station.slot)
+        findings += card_findings(station.card)
     bad = any(finding.severity is Severity.ERROR for finding in findings)
     if json:
         fields = ("code", "severity", "place", "message", "hint", "value")

@@ -84,7 +84,7 @@ def gone(disk: Disk, host: Host) -> bool:
 
 def _require_card(reader: CardReader, disk: Disk, folder: Path) -> None:
     if disk.size == 0:
-        raise _refused(reader, "absent", "there is no card in the reader", "Insert a card.")
+        raise _refused(reader, "empty", "there is no card in the reader", "Insert a card.")
     if disk.size > reader.max_size:
         what = f"{disk.device} has {disk.size} bytes, at most {reader.max_size} are taken for a card"
         raise _refused(reader, "too-large", what, "Is it a disk? If it is a card, set max_size of this [[card]].")

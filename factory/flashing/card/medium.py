@@ -201,7 +201,7 @@ def _not_opened(reader: CardReader, disk: Disk, error: OSError) -> CardRefused:
     if error.errno == errno.EBUSY:
         return _refused(reader, "busy", f"{disk.device} is in use", "Unmount it; is another program writing to it?")
     if error.errno in _GONE:
-        return _refused(reader, "absent", "there is no card in the reader", "Insert a card.")
+        return _refused(reader, "empty", "there is no card in the reader", "Insert a card.")
     if error.errno == errno.EROFS:
         return _refused(reader, "read-only", "the card is read-only", "Look at its write-protect switch.")
     if error.errno in (errno.EACCES, errno.EPERM):

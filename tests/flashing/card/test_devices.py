@@ -164,7 +164,7 @@ def test_write_protected(tmp_path: Path) -> None:
 
 def test_no_card(loop: Loop) -> None:
     run(require("losetup"), "--detach", loop.device)
-    refused(loop, "card.absent")
+    refused(loop, "card.empty")
 
 
 def test_the_medium_ends_in_mid_write(loop: Loop, tmp_path: Path) -> None:

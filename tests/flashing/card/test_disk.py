@@ -10,6 +10,7 @@ import pytest
 from factory.config import CardReader
 from factory.flashing.card import CardRefused, Host, find_disk
 from factory.flashing.card import disk as disk_module
+from factory.flashing.card.bench_check import card_findings
 from factory.flashing.card.disk import gone
 
 GIB = 1024**3
@@ -110,13 +111,15 @@ def test_a_fixed_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: st
 
 def test_no_reader_and_no_card(computer: Computer) -> None:
     (computer.block / "size").write_text("0\n")
-    assert computer.refusal() == "card.absent"
+    assert computer.refusal() == "card.empty"
+    assert not list(card_findings([computer.reader], computer.host))
     (computer.host.sys / "dev" / "block" / "8:16").unlink()
     assert computer.refusal() == "card.absent"
     computer.link.unlink()
     assert computer.refusal() == "card.absent"
     computer.link.symlink_to("/nowhere/at/all")
     assert computer.refusal() == "card.absent"
+    assert [one.code for one in card_findings([computer.reader], computer.host)] == ["card.absent"]
 
 
 def test_too_large(computer: Computer) -> None:
