@@ -55,10 +55,10 @@ def flash(
     same_unit(facts, reread(unit, deadline.within(section.timeouts.command)), same_boot=True)
     try:
         if checked.interrupted:
-            lock(unit, checked, section, owner, deadline=deadline)
+            lock(unit, checked.stagings[0].path, section, owner, deadline=deadline)
             restore(unit, checked.pending, deadline=deadline.within(section.timeouts.flash))
             checked = preflight(unit, image, section, deadline=deadline)
-        locking = lock_script(checked, section, owner)
+        locking = lock_script(checked.stagings[0].path, section, owner)
         staged = stage(unit, image, checked, section, locking=locking, deadline=deadline, progress=progress)
         _move(unit, image, checked, section, owner, deadline)
         way = read_back(unit, image, checked, section, deadline=deadline)
@@ -83,7 +83,7 @@ def _move(unit: Unit, image: Flashable, plan: Preflight, section: UnitSection, o
         compare_staged(unit, image, plan, deadline=within)
     else:
         digests = {index: plan.digest.of(image.contents[plan.destinations[index].entry.path]) for index in plan.files}
-    completed = unit.run(move_script(plan, digests, still_ours(plan, owner)), deadline=within)
+    completed = unit.run(move_script(plan, digests, still_ours(plan.stagings[0].path, section, owner)), deadline=within)
     if completed.status == LOCKED:
         raise other_station(unit, completed.stdout)
     if completed.status == BAD_CONTENT:

@@ -98,10 +98,21 @@ def restore_script(staging: Sequence[str], saving: Saving | None = None) -> str:
     return "\n".join(lines)
 
 
-def finish_script(staging: Sequence[str], copy: str, saving: Saving | None = None) -> str:
-    """Delete the old content. Its first rename is the point after which there is no way back."""
+def finish_script(staging: Sequence[str], copy: str, saving: Saving | None = None, guard: str = "") -> str:
+    """Delete the old content, unless `guard` (shell text) ends it before. Its first rename is the point after which
+    there is no way back.
+    """
     before, after = save_again(saving, staging[0])
-    lines = ["exec 2>&1", "set -e", before, *_discard(staging, ""), f"rm -rf {quote(copy)}", after, _unlock(staging)]
+    lines = [
+        "exec 2>&1",
+        "set -e",
+        guard,
+        before,
+        *_discard(staging, ""),
+        f"rm -rf {quote(copy)}",
+        after,
+        _unlock(staging),
+    ]
     return "\n".join([line for line in lines if line] + ["sync"])
 
 

@@ -14,6 +14,7 @@ from factory.flashing.pending import RestorePending
 from factory.flashing.plan import Flashable
 from factory.flashing.reboot import PowerControl, Reboot, Reconnect, await_restart, boot_id, send_restart
 from factory.flashing.same import Reread, missing_interfaces, reader, same_unit
+from factory.flashing.station_lock import OtherStation, lock
 from factory.flashing.verify import compare_contents, differences
 from factory.flashing.wayback import owe, put_back
 from factory.units.deadline import Deadline
@@ -37,8 +38,9 @@ def prove(
     deadline: Deadline,
     power: PowerControl | None = None,
     reread: Reread | None = None,
+    owner: str | None = None,
 ) -> tuple[Proof, Unit]:
-    """Restart the unit, wait until its boot id has changed, and compare everything.
+    """Restart the unit, wait until its boot id has changed, lock it for `owner` again, and compare everything.
 
     Returns the proof and the unit as it is connected now (the same one for `none`; else the old one is closed).
     Raises NotProved, OtherUnit, or what the routes raise. Before that the old content is put back; where that cannot
@@ -63,6 +65,8 @@ def prove(
             raise
         current, after = restarted.unit, restarted.boot_id
     try:
+        if owner is not None and current is not unit:
+            lock(current, pending.staging[0], section, owner, deadline=deadline)
         compared, connectd = task.compare(current, rebooted=reboot != "none", deadline=deadline)
     except FactoryError as error:
         _give_up(current, pending, error, close=current is not unit)
@@ -180,6 +184,8 @@ def _changed(unit: Unit, faults: list[str], *, rebooted: bool, saved: bool) -> N
 def _give_up(unit: Unit, pending: RestorePending, error: FactoryError, *, close: bool) -> None:
     """Put the old content back, unless another unit answers; end the route where it is ours to end."""
     try:
+        if isinstance(error, OtherStation):
+            return
         if isinstance(error, OtherUnit):
             error.pending = pending
             return

@@ -15,7 +15,6 @@ from shlex import quote
 from factory.config import UnitSection
 from factory.flashing.errors import FlashError
 from factory.flashing.pending import LOCK
-from factory.flashing.plan import Preflight
 from factory.units.deadline import Deadline
 from factory.units.protocol import Unit
 from factory.values import shown
@@ -35,12 +34,13 @@ def this_process() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def lock(unit: Unit, plan: Preflight, section: UnitSection, owner: str, *, deadline: Deadline) -> None:
-    """Take the unit for `owner`, who may have it already. It is given back by `finish` and by `restore`.
+def lock(unit: Unit, home: str, section: UnitSection, owner: str, *, deadline: Deadline) -> None:
+    """Take the unit whose first staging folder is `home` for `owner`, who may have it already. It is given back by
+    `finish` and by `restore`, and ends with a restart: take it again then.
 
     Raises OtherStation while another one has it: until its lease ends or the unit is restarted.
     """
-    completed = unit.run(lock_script(plan, section, owner), deadline=deadline.within(section.timeouts.command))
+    completed = unit.run(lock_script(home, section, owner), deadline=deadline.within(section.timeouts.command))
     if completed.status == LOCKED:
         raise other_station(unit, completed.stdout)
     completed.require(f"{unit.route}: locking the unit against other stations")
@@ -56,36 +56,42 @@ def other_station(unit: Unit, said: bytes) -> OtherStation:
     )
 
 
-def still_ours(plan: Preflight, owner: str) -> str:
-    """Shell text that ends with LOCKED when the lock is somebody else's by now."""
-    folder = quote(f"{_parent(plan)}/{LOCK}.{plan.boot or 'none'}")
+def still_ours(home: str, section: UnitSection, owner: str) -> str:
+    """Shell text that ends with LOCKED when the lock is not `owner`'s: it slept longer than its lease."""
+    folder = f"{_parent(home)}/{LOCK}.$b"
     says = f"for w in {folder}/by-*; do printf 'locked %s\\n' \"${{w##*/by-}}\"; done"
-    return f"[ -d {folder}/by-{_name(owner)} ] || {{ {says}; exit {LOCKED}; }}"
+    return f"{_boot(section)}\n[ -d {folder}/by-{_name(owner)} ] || {{ {says}; exit {LOCKED}; }}"
 
 
-def lock_script(plan: Preflight, section: UnitSection, owner: str) -> str:
+def lock_script(home: str, section: UnitSection, owner: str) -> str:
     """Shell text that takes the lock, or ends with LOCKED and says 'locked OWNER'; it leaves stdin alone."""
     timeouts = section.timeouts
     lease = int(2 * timeouts.flash + timeouts.reboot + timeouts.login + 4 * timeouts.command)
-    return _script(plan, section, _name(owner), lease)
+    return _script(_parent(home), section, _name(owner), lease)
+
+
+def _boot(section: UnitSection) -> str:
+    path = f"{'' if section.simulated else '/'}proc/sys/kernel/random/boot_id"
+    return f"b=none; if [ -r {path} ]; then read -r b < {path}; fi"
 
 
 def _name(owner: str) -> str:
     return _ODD.sub("_", owner)[:100]
 
 
-def _parent(plan: Preflight) -> str:
-    return plan.stagings[0].path.rsplit("/", 1)[0] or "/"
+def _parent(home: str) -> str:
+    return quote(home.rsplit("/", 1)[0] or "/")
 
 
-def _script(plan: Preflight, section: UnitSection, owner: str, lease: int) -> str:
-    parent, root = quote(_parent(plan)), "" if section.simulated else "/"
+def _script(parent: str, section: UnitSection, owner: str, lease: int) -> str:
+    root = "" if section.simulated else "/"
     uptime = f"{root}proc/uptime"
     return f"""
 umask 077
 [ -d {parent} ] || (umask 022; mkdir -p {parent}) || exit 1
 now=0; if [ -r {uptime} ]; then read -r now rest < {uptime}; fi; now=${{now%%.*}}
-l={parent}/{LOCK}.{plan.boot or "none"}
+{_boot(section)}
+l={parent}/{LOCK}.$b
 for o in {parent}/{LOCK}.*; do [ "$o" = "$l" ] || [ ! -d "$o" ] || rm -rf "$o"; done
 if ! mkdir "$l" 2>/dev/null; then
   [ -d "$l" ] || {{ mkdir "$l"; exit 1; }}

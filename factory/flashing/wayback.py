@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from factory.config import UnitSection
 from factory.errors import FactoryError
 from factory.flashing.errors import FlashError
 from factory.flashing.moves import finish_script, restore_script
 from factory.flashing.payload import refused
 from factory.flashing.pending import RestorePending
 from factory.flashing.saving import NOT_SAVED, not_saved
+from factory.flashing.station_lock import LOCKED, other_station, still_ours
 from factory.units.deadline import Deadline
 from factory.units.protocol import Completed, Unit, UnitGone
 
@@ -31,12 +33,24 @@ def restore(unit: Unit, pending: RestorePending, *, deadline: Deadline) -> bool:
     return last != ["nothing"]
 
 
-def finish(unit: Unit, pending: RestorePending, *, deadline: Deadline) -> None:
+def finish(
+    unit: Unit,
+    pending: RestorePending,
+    *,
+    deadline: Deadline,
+    section: UnitSection | None = None,
+    owner: str | None = None,
+) -> None:
     """Delete the kept old content, and what was cleared: there is no way back then. Call it after the proof.
 
-    Raises FlashError when the unit could not do it, and what `Unit.run` raises.
+    Raises OtherStation, with nothing done, where `owner` (with the unit's `section`) is given and the unit is not
+    locked for it any more: what was proved may be there no longer. Raises FlashError when the unit could not do it,
+    and what `Unit.run` raises.
     """
-    completed = unit.run(finish_script(pending.staging, pending.cleared, pending.saving), deadline=deadline)
+    guard = still_ours(pending.staging[0], section, owner) if section and owner else ""
+    completed = unit.run(finish_script(pending.staging, pending.cleared, pending.saving, guard), deadline=deadline)
+    if completed.status == LOCKED:
+        raise other_station(unit, completed.stdout)
     if completed.status != 0:
         raise _failed(unit, "the old content could not be deleted", completed)
 

@@ -39,7 +39,7 @@ def set_uptime(rig: Rig, seconds: float) -> None:
 
 def test_the_second_station_is_refused_at_every_stage_of_the_first(rig: Rig) -> None:
     checked = rig.checked(rig.unit())
-    lock(rig.unit(), checked, rig.section, "S1 at bench-1", deadline=Deadline(5))
+    lock(rig.unit(), checked.stagings[0].path, rig.section, "S1 at bench-1", deadline=Deadline(5))
     assert '"S1_at_bench-1" is flashing this unit' in refused(rig, checked).message
     flashed(rig, checked, "S1 at bench-1")
     refused(rig, checked)
@@ -59,7 +59,7 @@ def test_the_way_back_gives_the_unit_free(rig: Rig) -> None:
 
 
 def test_a_lock_of_an_earlier_boot_is_none(rig: Rig) -> None:
-    lock(rig.unit(), rig.checked(rig.unit()), rig.section, "S1", deadline=Deadline(5))
+    lock(rig.unit(), rig.checked(rig.unit()).stagings[0].path, rig.section, "S1", deadline=Deadline(5))
     assert [path.name for path in rig.connectd.glob(f"{LOCK}.*")] == [f"{LOCK}.{FIRST_BOOT}"]
     rig.set_boot(NEXT_BOOT)
     flashed(rig, rig.checked(rig.unit()), "S2")
@@ -69,7 +69,7 @@ def test_a_lock_of_an_earlier_boot_is_none(rig: Rig) -> None:
 def test_a_lease_ends_by_the_units_own_uptime(rig: Rig) -> None:
     set_uptime(rig, 100)
     checked = rig.checked(rig.unit())
-    lock(rig.unit(), checked, rig.section, "S1", deadline=Deadline(5))
+    lock(rig.unit(), checked.stagings[0].path, rig.section, "S1", deadline=Deadline(5))
     set_uptime(rig, 150)
     refused(rig, checked)
     set_uptime(rig, 100_000)
@@ -88,7 +88,7 @@ def test_whoever_lost_the_lock_moves_nothing(rig: Rig) -> None:
         if not lost and unit.commands[-1] != unit.commands[0]:
             lost.append(number)
             set_uptime(rig, 100_000)
-            script = stage_script(checked, 0, "cat > new/0", lock_script(checked, rig.section, "S2"))
+            script = stage_script(checked, 0, "cat > new/0", lock_script(checked.stagings[0].path, rig.section, "S2"))
             rig.unit().put(lambda _: io.BytesIO(b"theirs"), script, deadline=Deadline(5))
 
     unit.on_command = steal
@@ -105,3 +105,18 @@ def test_the_same_station_takes_its_unit_up_again_after_a_crash(rig: Rig) -> Non
     assert again.interrupted
     flashed(rig, again, "S1")
     assert rig.content() == NEW
+
+
+def test_whoever_lost_the_lock_during_the_restart_does_not_finish(rig: Rig) -> None:
+    """After a restart the unit is anybody's: the proof locks it again, and the end asks whether it still is."""
+    checked = rig.checked(rig.unit())
+    flashed(rig, checked, "S1")
+    home = checked.stagings[0].path
+    rig.set_boot(NEXT_BOOT)
+    lock(rig.unit(), home, rig.section, "S2", deadline=Deadline(5))
+    before = rig.tree()
+    with pytest.raises(OtherStation):
+        lock(rig.unit(), home, rig.section, "S1", deadline=Deadline(5))
+    with pytest.raises(OtherStation):
+        finish(rig.unit(), checked.pending, deadline=Deadline(5), section=rig.section, owner="S1")
+    assert rig.tree() == before
