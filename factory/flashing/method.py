@@ -146,7 +146,7 @@ class FilesMethod:
         assert isinstance(pending, RestorePending)
         return prove(
             unit, self._seen(image), identity, self._section, reboot=reboot, pending=pending, facts=facts,
-            reconnect=reconnect, deadline=deadline, power=power, reread=reread,
+            reconnect=reconnect, deadline=deadline, power=power, reread=reread, owner=self._owner,
         )  # fmt: skip
 
     def differs(self, unit: Unit, image: Image, *, deadline: Deadline) -> list[str]:
@@ -156,7 +156,7 @@ class FilesMethod:
     def finish(self, unit: Unit, pending: Owed, *, deadline: Deadline) -> None:
         """See `flashing.finish`."""
         assert isinstance(pending, RestorePending)
-        finish(unit, pending, deadline=deadline)
+        finish(unit, pending, deadline=deadline, section=self._section, owner=self._owner)
 
     def _seen(self, image: Image) -> Image:
         return seen_from(image, self._root, self._section.connectd_dir)
