@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from factory.bootloader import autoboot
+from factory.cli.app import run
+from factory.cli.flash_uboot import flash_uboot
+from factory.cli.session import Session
+from factory.config import Bench, BulkRegistration, FlashSection, Product, SerialSection, Slot, StationSection
+from factory.config.product import ProductSection
+from factory.errors import FactoryError, UsageError
+from factory.flashing.journal import NullJournal
+from factory.images import Image
+from factory.rehearsal.uboot import UbootFault, UbootUnit
+from factory.values import Facts, Manifest, Receipt
+from tests.bootloader.boards import SECTION, Power, board, stopped
+
+MAC = "b8:27:eb:12:34:56"
+BODY = b"SECRETKEY" * 700
+
+
+class Book(NullJournal):
+    def __init__(self) -> None:
+        self.events: list[tuple[str, object]] = []
+
+    def intent(
+        self,
+        manifest: Manifest | None,
+        place: str,
+        *,
+        facts: Facts | None = None,
+        data: Mapping[str, object] | None = None,
+    ) -> None:
+        assert facts is not None
+        self.events.append(("intent", facts.interfaces["eth0"].colons))
+
+    def flashed(self, manifest: Manifest | None, place: str, receipt: Receipt) -> None:
+        self.events.append(("flashed", receipt.found))
+
+    def failed(
+        self,
+        manifest: Manifest | None,
+        place: str,
+        error: FactoryError,
+        data: Mapping[str, object] | None = None,
+    ) -> None:
+        assert data is not None
+        self.events.append(("failed", data["holds"]))
+
+
+@pytest.fixture()
+def unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[UbootUnit]:
+    monkeypatch.setattr(autoboot, "OFF_SECONDS", 0.05)
+    with board(tmp_path / "board") as made:
+        made.machine.environment = {"ethaddr": MAC, "loadaddr": "82000000"}
+        made.machine.save()
+        yield made
+
+
+def product() -> Product:
+    return Product(
+        product=ProductSection(name="p"),
+        flash=FlashSection(method="uboot", uboot=SECTION),
+        registration=BulkRegistration(bulk_identification_code="00000000-0000-0000-0000-000000000001"),
+    )
+
+
+def image(kind: str = "squashfs") -> Image:
+    identity = {"hardware_id": "b827eb123456", "macs": {"eth0": MAC}, "serial": None}
+    return Image(Manifest("0" * 64, kind, "p", "t", identity, ()), {}, b"", body=BODY)
+
+
+def flash(unit: UbootUnit, folder: Path, book: Book, monkeypatch: pytest.MonkeyPatch, *, json_: bool = True) -> None:
+    monkeypatch.setattr("factory.cli.flash_uboot.power_of", lambda bench, slot: Power(unit))
+    slot = Slot(name="A", serial=SerialSection(port=str(unit.port)))
+    bench = Bench(station=StationSection(name="s"), slot=(slot,), folder=folder)
+    session = Session()
+    session.json("flash")
+    flash_uboot(session, image(), slot, product(), bench, book, json=json_)
+
+
+def test_a_flash_is_told_to_the_journal_before_and_after(
+    unit: UbootUnit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    book = Book()
+    flash(unit, tmp_path, book, monkeypatch)
+    document = json.loads(capsys.readouterr().out)
+    assert (document["schema"], document["method"]) == ("factory.flash/1", "uboot")
+    assert document["before"]["interfaces"] == {"eth0": MAC}
+    assert book.events == [("intent", MAC), ("flashed", document["receipt"]["found"])]
+    (transcript,) = (tmp_path / "transcripts").iterdir()
+    assert b"SECRETKEY" not in transcript.read_bytes()
+    assert b"mmc write" in transcript.read_bytes()
+    flash(unit, tmp_path, book, monkeypatch, json_=False)
+    out = capsys.readouterr()
+    assert "mmc 0 blocks 2048+13" in out.out
+    assert "has not passed" in out.err
+
+
+def test_a_flash_that_fails_says_what_the_unit_holds(
+    unit: UbootUnit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = Book()
+    unit.faults.add(UbootFault.BIT_ROT)
+    monkeypatch.setattr(f"{__name__}.BODY", bytes(20_000))
+    with pytest.raises(FactoryError, match="holds no file system"):
+        flash(unit, tmp_path, book, monkeypatch)
+    assert book.events == [("intent", MAC), ("failed", "nothing")]
+
+
+def test_what_a_boot_loader_cannot_do_is_refused(tmp_path: Path) -> None:
+    slot = Slot(name="A", serial=SerialSection(port="/nowhere"))
+    bench = Bench(station=StationSection(name="s"), slot=(slot,), folder=tmp_path)
+    with pytest.raises(UsageError) as caught:
+        flash_uboot(Session(), image("tar.gz"), slot, product(), bench, Book(), json=False)
+    assert caught.value.code == "flash.uboot.format"
+
+
+def test_env_and_set(unit: UbootUnit, capsys: pytest.CaptureFixture[str]) -> None:
+    with stopped(unit):
+        pass
+    at = ["--serial", str(unit.port), "--at-prompt"]
+    assert run(["uboot", "env", *at, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["schema"], document["environment"]["ethaddr"]) == ("factory.uboot-env/1", MAC)
+    assert run(["uboot", "set", "note=two words", *at]) == 0
+    assert "note=two words  (was not set; read back after a restart)" in capsys.readouterr().out
+    assert run(["uboot", "env", *at]) == 0
+    assert "note=two words" in capsys.readouterr().out
+    assert run(["uboot", "set", "ethaddr=b8:27:eb:00:00:01", *at, "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "uboot.write-once"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["env"],
+        ["set", "a=b"],
+        ["set", "nonsense", "--serial", "x"],
+        ["set", "a=1", "a=2", "--serial", "x"],
+        ["env", "--serial", "x", "--slot", "A"],
+    ],
+)
+def test_wrong_calls(arguments: list[str]) -> None:
+    assert run(["uboot", *arguments]) == 2
