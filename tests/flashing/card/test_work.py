@@ -27,7 +27,8 @@ from factory.flashing.card import (
 )
 from factory.flashing.card.source import image_file
 from factory.flashing.journal import NullJournal
-from factory.images import ImageError
+from factory.images import ImageError, read_tree
+from factory.images.ext4 import Sparse
 from factory.values import Manifest, Receipt
 from tests.flashing.card.bench import (
     MIB,
@@ -41,6 +42,7 @@ from tests.flashing.card.bench import (
     untouched,
     write,
 )
+from tests.images.product import KEY, builder, identity
 from tests.programs import require
 
 
@@ -215,3 +217,32 @@ def test_called_off_all_cards_come_back(tmp_path: Path) -> None:
     for one in results:
         path = Path(one.card.path)
         assert holds_nothing(path) if one.holds is Holds.NOTHING else untouched(path)
+
+
+@pytest.mark.parametrize("form", ["ext4", "squashfs"])
+def test_our_own_image_in_its_partition(tmp_path: Path, form: str) -> None:
+    """On a card that held 0xFF, and over what the system's image has there: a clean file system with our files."""
+    require("mke2fs" if form == "ext4" else "mksquashfs")
+    image = builder(tmp_path, format=form).build(identity())
+    mapped_image(tmp_path)
+    section = CardFlash(os_image="os.img", partition=2)
+    reader = card_file(tmp_path / "A")
+    (tmp_path / "A").write_bytes(b"\xff" * (28 * MIB))
+    result = write(card_job(reader, image, section, system_image(section, tmp_path)))
+    assert result.error is None
+    assert result.receipt is not None
+    assert result.receipt.image == image.manifest.image
+    size = image.body.size if isinstance(image.body, Sparse) else len(image.body or b"")
+    part = tmp_path / "part"
+    part.write_bytes((tmp_path / "A").read_bytes()[5 * MIB : 5 * MIB + size])
+    if form == "ext4":
+        subprocess.run([require("e2fsck"), "-fn", part], check=True, capture_output=True)
+    found = {member.path: member.content for member in read_tree(part).members if member.content is not None}
+    assert found == dict(image.contents)
+    assert KEY not in repr(result)
+
+
+def test_an_archive_is_no_file_system(tmp_path: Path) -> None:
+    image = builder(tmp_path, format="tar.gz").build(identity())
+    with pytest.raises(UsageError, match="is an archive"):
+        card_job(card_file(tmp_path / "A", MIB), image, CardFlash(partition=1), None)
