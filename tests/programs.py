@@ -42,6 +42,10 @@ PACKAGES = {
     "hexdump": "bsdextrautils",
     "soffice": "libreoffice-calc-nogui",
     "pdftoppm": "poppler-utils",
+    "chromium": "chromium",
+    "curl": "curl",
+    "openssl": "openssl",
+    "base64": "coreutils",
 }
 
 

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp
 
 from factory.rehearsal.clouds.control import Controls
-from factory.rehearsal.clouds.messages import reply
+from factory.rehearsal.clouds.messages import RefusedError, reply
 from factory.rehearsal.clouds.middleware import Counters, Cut, Front
 from factory.rehearsal.clouds.page import page
 from factory.rehearsal.clouds.parts import Parts
@@ -27,8 +27,10 @@ def application(world: World, parts: Parts, counters: Counters, cut: Cut) -> ASG
         return page([part.page() for part in parts.all()])
 
     async def refused(_: Request, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        return reply(status, {"status": "false", "reason": "no such address or method"})
+        if isinstance(error, RefusedError):
+            return reply(error.status, error.document)
+        assert isinstance(error, HTTPException)
+        return reply(error.status_code, {"status": "false", "reason": "no such address or method"}, error.headers)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -39,7 +41,9 @@ def application(world: World, parts: Parts, counters: Counters, cut: Cut) -> ASG
     routes: list[BaseRoute] = [Route("/", show, methods=["GET"]), *Controls(world.faults, counters).routes()]
     for part in parts.all():
         routes += part.routes()
-    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: refused})
+    app = Starlette(
+        routes=routes, lifespan=lifespan, exception_handlers={HTTPException: refused, RefusedError: refused}
+    )
     # The units' programs follow no redirect, and the real address has its slash or has it not.
     router: Router = app.router
     router.redirect_slashes = False

@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from factory.rehearsal.clouds.faults import CloudFault
-from factory.rehearsal.clouds.messages import RefusedError, reply
+from factory.rehearsal.clouds.messages import reply
 from factory.rehearsal.clouds.state import noting_commits
 from factory.rehearsal.clouds.world import WRONG_BY, World, skew
 
@@ -74,7 +74,7 @@ class Front:
         try:
             dated = self._dated(send)
             if ours:
-                await self._answered(scope, receive, dated)
+                await self._app(scope, receive, dated)
             else:
                 await self._struck(scope, receive, dated)
         finally:
@@ -102,7 +102,7 @@ class Front:
             kept.append(message)
 
         with noting_commits() as committed:
-            await self._answered(scope, receive, keep)
+            await self._app(scope, receive, keep)
         if committed and faults.take(CloudFault.LOST_REPLY, path):
             self._cut(scope)
             return
@@ -111,12 +111,6 @@ class Front:
             return
         for message in kept:
             await send(message)
-
-    async def _answered(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await self._app(scope, receive, send)
-        except RefusedError as error:  # raised before a reply has begun
-            await reply(error.status, error.document)(scope, receive, send)
 
     def _dated(self, send: Send) -> Send:
         async def dated(message: Message) -> None:

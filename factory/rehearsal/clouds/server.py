@@ -106,7 +106,7 @@ class SimulatedClouds:
         transports = Transports()
         config = uvicorn.Config(
             application(world, self._parts, self._counters, transports.cut), http=transports.protocol(), ws="none",
-            lifespan="on", log_config=None, access_log=False, log_level="critical", proxy_headers=False,
+            lifespan="on", log_config=None, access_log=False, log_level="error", proxy_headers=False,
             server_header=False, date_header=False, timeout_keep_alive=30, timeout_graceful_shutdown=2,
             ssl_certfile=world.server_certificate, ssl_keyfile=world.server_key,
             ssl_version=ssl.PROTOCOL_TLS_SERVER,

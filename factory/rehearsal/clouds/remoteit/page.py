@@ -65,9 +65,10 @@ def _units(portal: Portal, one: Registration) -> str:
         f"<tr><td><code>{_e(unit['hardware_id'])}</code></td><td>{_e(unit['name'])}</td><td>{_chips(unit)}</td></tr>"
         for unit in units[:_SHOWN]
     )
+    amount = "1 device" if len(units) == 1 else f"{len(units)} devices"
     more = f'<p class="soft">and {len(units) - _SHOWN} more</p>' if len(units) > _SHOWN else ""
     return (
-        f"<details><summary>{len(units)} devices</summary><div class='scroll'><table><thead><tr><th>Hardware ID</th>"
+        f"<details><summary>{amount}</summary><div class='scroll'><table><thead><tr><th>Hardware ID</th>"
         f"<th>Name</th><th>State</th></tr></thead><tbody>{rows}</tbody></table></div>{more}</details>"
     )
 
@@ -81,7 +82,7 @@ def _chips(unit: dict[str, Any]) -> str:
 def _product(product: dict[str, Any]) -> str:
     services = ", ".join(f"{one['name']} ({one['type']}, port {one['port']})" for one in product["services"][1:])
     return (
-        f'<article class="card"><h3>{_e(product["name"])}</h3><dl><dt>Bulk Identification Code</dt>'
+        f'<article class="card"><h3>{_e(product["name"])}</h3><dl class="long"><dt>Bulk Identification Code</dt>'
         f"<dd><code>{_e(product['bic'])}</code></dd><dt>Services</dt><dd>{_e(services) or 'none'}</dd></dl></article>"
     )
 
