@@ -13,6 +13,7 @@ SOH, STX, EOT, ACK, NAK, CAN, CRC = 0x01, 0x02, 0x04, 0x06, 0x15, 0x18, 0x43
 _FILL = b"\x1a"
 _BLOCK, _SMALL = 1024, 128
 _TRIES = 10
+_WORDS = 8  # bytes; more than noise makes of an answer
 _START_SECONDS = 60.0
 _REPLY_SECONDS = 5.0  # U-Boot itself gives a block 2 s
 _HEADER_SECONDS = 3.0  # lrzsz now and then throws away what comes on the heels of its C
@@ -85,6 +86,7 @@ class _Sender:
     on_wire: int = 0
     retries: int = 0
     _cancelled: int = 0
+    _words: int | None = None
     _came: bytearray = field(default_factory=bytearray)
 
     def await_start(self, seconds: float) -> None:
@@ -93,6 +95,7 @@ class _Sender:
 
     def block(self, number: int, data: bytes) -> None:
         body = packet(number, data)
+        self._words = 0
         for turn in range(_TRIES):
             self._write(body)
             # Where the header was damaged, the receiver asks for it by C again.
@@ -142,8 +145,18 @@ class _Sender:
     def _drain(self) -> None:
         self._came.clear()
         end = time.monotonic() + 2.0
-        while self.line.receive(0.05) and time.monotonic() < end:
+        while (data := self.line.receive(0.05)) and time.monotonic() < end:
+            self._hear(data)
             self.limit.check(f"sending a file over {self.line.route}")
+
+    def _hear(self, data: bytes) -> None:
+        """A receiver does not talk between blocks. Who talks has left for its prompt, or was restarted: another block
+        would be typed there.
+        """
+        if self._words is not None:
+            self._words += sum(byte not in (ACK, NAK, CAN, CRC) for byte in data)
+            if self._words > _WORDS:
+                raise self._error("the receiver has stopped receiving; it talks instead")
 
     def _reply(self, seconds: float, wanted: set[int]) -> int | None:
         """The next wanted byte; anything else on the line is noise. Two CAN in a row end the transfer."""
@@ -156,6 +169,7 @@ class _Sender:
                 if byte in wanted:
                     del self._came[: at + 1]
                     return byte
+                self._hear(bytes([byte]))
             self._came.clear()
             left = end - time.monotonic()
             if left <= 0:

@@ -81,7 +81,7 @@ def _flash(
     baud = section.baud or port.baud
     deadline = Deadline(product.unit.timeouts.boot, cancel=cancel)
     power = power_of(bench, slot)
-    say(quiet, _waiting(slot, powered=power is not None))
+    say(quiet and power is not None, _waiting(slot, powered=power is not None))
     with bootloader_on(port, section, deadline=deadline, power=power, transcript=kept) as loader:
         facts = read_bootloader_facts(loader, section.environment, limit=deadline)
         plan = preflight_from_bootloader(

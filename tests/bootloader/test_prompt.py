@@ -37,7 +37,7 @@ def test_an_old_shell_without_status_is_judged_by_its_words(tmp_path: Path) -> N
 
 def test_nothing_is_ever_run_from_a_damaged_line(tmp_path: Path) -> None:
     with board(tmp_path) as unit, stopped(unit) as loader:
-        for at in range(0, 40, 5):
+        for at in range(0, 40, 13):
             unit.uart.flaws.drop(0.0, at)
             assert loader.run("setenv good value", limit=limit()).status == 0
             unit.uart.flaws.mend()

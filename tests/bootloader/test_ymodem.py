@@ -124,6 +124,29 @@ def test_a_receiver_that_refuses_everything_ends_it(wire: Wire) -> None:
     thread.join()
 
 
+def test_nothing_is_typed_at_the_prompt_of_a_receiver_that_left(wire: Wire) -> None:
+    got = bytearray()
+    ended = threading.Event()
+
+    def leave() -> None:
+        wire.uart.write(b"C")
+        while not ended.is_set():
+            data = wire.uart.read(0.1)
+            got.extend(data)
+            if b"image.bin" in data or data[:1] == b"\x01":
+                wire.uart.write(b"\x06C")
+            elif data and not ended.is_set():
+                wire.uart.write(b"\r\nU-Boot 2024.01\r\n=> ")
+
+    thread = threading.Thread(target=leave)
+    thread.start()
+    with pytest.raises(BootloaderError, match="talks instead"):
+        ymodem.send(wire.line, b"\rerase all\r" * 500, name="image.bin", limit=Deadline(60))
+    ended.set()
+    thread.join()
+    assert got.count(b"\x02") == 1
+
+
 def test_silence_and_cancel_end_it_and_the_receiver_is_told(wire: Wire) -> None:
     with pytest.raises(DeadlineExpired):
         ymodem.send(wire.line, b"x", name="x", limit=Deadline(0.5))
