@@ -14,15 +14,19 @@ from factory.values import Finding, Severity
 def card_findings(readers: Iterable[CardReader], host: Host | None = None) -> Iterator[Finding]:
     """What is wrong with each reader; nothing is opened or written."""
     for reader in readers:
-        place = f"card {reader.name}"
         try:
             disk = find_disk(reader, host or Host())
         except CardRefused as refused:
             if refused.code != "card.empty":
-                yield Finding(refused.code, Severity.ERROR, place, refused.message, refused.hint, reader.path)
+                yield Finding(refused.code, Severity.ERROR, "bench", refused.message, refused.hint, reader.path)
             continue
         if not os.access(disk.device, os.R_OK | os.W_OK):
             hint = f"Add a udev rule for this port, or the user to the group of {Path(disk.device).name}."
             yield Finding(
-                "card.rights", Severity.ERROR, place, f"no right to write to {disk.device}", hint, reader.path
+                "card.rights",
+                Severity.ERROR,
+                f"card {reader.name}",
+                f"no right to write to {disk.device}",
+                hint,
+                reader.path,
             )

@@ -107,7 +107,7 @@ def _is_removable(folder: Path) -> bool:
 def _require_unused(reader: CardReader, disk: Disk, folder: Path, host: Host) -> None:
     parts = [entry for entry in folder.resolve().iterdir() if (entry / "partition").exists()]
     numbers = {disk.number} | {_number(_text(part / "dev") or "0:0") for part in parts}
-    points = sorted(point for number, point in _mounts(host) if number in numbers)
+    points = sorted({point for number, point in _mounts(host) if number in numbers})
     if _of_root(host, {_text(folder / "dev") or ""}) or "/" in points:
         raise _refused(reader, "system-disk", f"{disk.device} is the disk this station runs from", _OTHER)
     if points:
