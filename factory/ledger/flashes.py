@@ -14,7 +14,7 @@ from factory.ledger.admission import seen
 from factory.ledger.claim import HARDWARE_ID, shown_by
 from factory.ledger.errors import Refused
 from factory.ledger.journal import append
-from factory.ledger.order_records import BY_ID, folded
+from factory.ledger.order_records import BY_ID, BY_MAC, BY_SERIAL, folded
 from factory.ledger.records import Attempt, Binding, as_data
 from factory.ledger.schema import attempts, events, identity_values, order_keys, orders, units
 from factory.ledger.store import Writer
@@ -258,7 +258,8 @@ def _on_order(connection: Connection, hardware_id: str) -> str | None:
     query = (
         select(orders.c.lot, orders.c.file, order_keys.c.number)
         .join(orders, orders.c.id == order_keys.c.order_id)
-        .where(order_keys.c.kind == BY_ID, order_keys.c.value == folded(hardware_id))
+        # An id that is a MAC address stands there as one.
+        .where(order_keys.c.kind.in_((BY_ID, BY_MAC, BY_SERIAL)), order_keys.c.value == folded(hardware_id))
     )
     row = connection.execute(query).first()
     return None if row is None else f"lot {row.lot}, {row.file}, row {row.number}"

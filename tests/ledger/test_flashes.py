@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from factory.ledger import Attempt, Ledger, Refused
+from factory.ledger import BY_ID, BY_MAC, Attempt, Ledger, OrderFile, OrderKey, OrderRow, Refused
 from factory.values import AttemptState, Facts
 from tests.ledger import made
 from tests.ledger.made import BINDING, FINGERPRINT, IMAGE, LOT, admit, facts, identity, make_pass, opened, receipt
@@ -146,3 +146,13 @@ def test_a_card_for_a_unit_that_nobody_has_seen_is_found_as_well(ledger: Ledger)
     assert [event.kind for event in trace.events] == ["flash.off-ledger", "flash.begun", "flash.failed"]
     begin(ledger, None)
     assert [finding.message[:22] for finding in ledger.doctor()] == ["writing a whole system"]
+
+
+@pytest.mark.parametrize(("kind", "value"), [(BY_ID, "hw7"), (BY_MAC, "b827eb000007")])
+def test_a_card_may_be_written_for_a_unit_that_is_on_order(ledger: Ledger, kind: str, value: str) -> None:
+    file = OrderFile(LOT, BINDING.product, "order.csv", "d" * 64, "remoteit-bulk")
+    ledger.import_order(file, [OrderRow(3, {}, (OrderKey(kind, value),))])
+    hardware_id = "hw-7" if kind == BY_ID else "b8:27:eb:00:00:07"
+    begin(ledger, hardware_id)
+    (event,) = ledger.trace(hardware_id).events
+    assert event.data["order"] == f"lot {LOT}, order.csv, row 3"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ from tests.line.floor import CODE, FAST, LOT
 from tests.qemu import PASSWORD, Factory, ssh_unit
 
 TARGET = "/dev/vdb1"
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "image.format": "ext4",
     "image.size": 8 * 1024 * 1024,
     "flash.method": "partition",
