@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tools import bench_card, bench_images, bench_line, bench_sheets, bench_start
+from tools import bench_card, bench_flash, bench_images, bench_line, bench_sheets, bench_start
 from tools.measure import Ratio
 
 SECTIONS: dict[str, Callable[[], Iterator[Ratio]]] = {
@@ -23,6 +23,7 @@ SECTIONS: dict[str, Callable[[], Iterator[Ratio]]] = {
     "slots": bench_line.slot_ratios,
     "sheets": bench_sheets.ratios,
     "images": bench_images.ratios,
+    "flash": bench_flash.ratios,
     "card": bench_card.ratios,
 }
 

@@ -64,7 +64,8 @@ def blank(unit: Unit, pending: BlankPending, section: UnitSection, *, deadline: 
     """
     target = inspect_target(unit, pending.target, section, deadline=deadline)
     kind = "file" if section.simulated else "block"
-    if target.kind != kind or target.size != pending.size:
+    named = is_target(pending.target, simulated=section.simulated)
+    if not named or target.kind != kind or target.size != pending.size:
         raise FlashError(
             f"{unit.route}: {pending.target} is not what was written to: {target.kind} of {target.size} bytes, "
             f"not {pending.size}",

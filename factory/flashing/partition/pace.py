@@ -22,9 +22,9 @@ Compress = Literal["none", "gzip", "zstd"]
 # What a slow board (one core of about 1 GHz) unpacks in a second, in bytes of the unpacked image.
 _UNPACKED = {"zstd": 80e6, "gzip": 25e6}
 _GAIN = 0.8
-_FIRST, _SECOND = 4 * 1024, 512 * 1024
+_FIRST, _MOST = 4 * 1024, 256 * 1024
+_CLEAR, _LONG = 3, 0.05
 _WORTH = 4 * 1024 * 1024
-_FAST = 0.02
 # One more dd costs about this long on a board; a run of zeros that takes less on the wire is sent.
 _PROGRAM_SECONDS = 0.004
 _LARGEST_GRAIN = 1024 * 1024
@@ -44,12 +44,16 @@ class Pace:
 
 
 def measure(unit: Unit, *, deadline: Deadline) -> float:
-    """Bytes per second that reach the unit: random ones into nothing, a few, and more where those were fast."""
-    took = _timed(unit, _FIRST, deadline)
-    if took > _FAST:
-        return _FIRST / took
+    """Bytes per second that reach the unit: random ones into nothing, more and more until their time stands out from
+    that of a round trip.
+    """
     empty = _timed(unit, 0, deadline)
-    return _SECOND / max(_timed(unit, _SECOND, deadline) - empty, 1e-6)
+    count = _FIRST
+    took = _timed(unit, count, deadline)
+    while took < max(_CLEAR * empty, _LONG) and count < _MOST:
+        count *= 8
+        took = _timed(unit, count, deadline)
+    return count / max(took - empty, took / 8)
 
 
 def pace(unit: Unit, source: Source, target: Target, flash: PartitionFlash, *, deadline: Deadline) -> Pace:

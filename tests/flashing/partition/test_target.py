@@ -1,0 +1,185 @@
+"""Which targets are refused, before anything is written; and what a simulated unit proves after its restart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from factory.config import PartitionFlash, UnitSection
+from factory.errors import FactoryError
+from factory.flashing import FlashError, NotProved, PreflightRefused
+from factory.flashing.partition import BlankPending, prove_partition, source_of_image
+from factory.flashing.partition.pace import choose, grain_of
+from factory.flashing.partition.readback import NOT_YET
+from factory.flashing.partition.refusals import target_findings
+from factory.flashing.partition.target import Target, Use, is_target
+from factory.images import Image
+from factory.units.deadline import Deadline
+from factory.units.protocol import Unit
+from factory.values import Proof, Receipt
+from tests.flashing.partition.rig import MIB, TARGET, PartitionRig, ext4_image
+from tests.flashing.rig import FIRST_BOOT, IDENTITY, NEXT_BOOT
+
+ROOT = Use("179:2", "179:0", "/")
+GOOD = Target(
+    "/dev/mmcblk0p3", "block", 8 * MIB, False, frozenset(("dd", "sha256sum")), number="179:3", disk="179:0",
+    is_partition=True, uses=(ROOT,),
+)  # fmt: skip
+NAMED = PartitionFlash(target="/dev/mmcblk0p3")
+OTHER = PartitionFlash(target="/dev/mmcblk0p4")
+
+
+@pytest.fixture(scope="module")
+def image() -> Image:
+    return ext4_image()
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> PartitionRig:
+    return PartitionRig(tmp_path / "unit")
+
+
+WRONG = {
+    "absent": (replace(GOOD, kind="absent"), NAMED, "flash.not-a-device"),
+    "file": (replace(GOOD, kind="file"), NAMED, "flash.not-a-device"),
+    "folder": (replace(GOOD, kind="other"), NAMED, "flash.not-a-device"),
+    "tty": (replace(GOOD, kind="character"), NAMED, "flash.not-a-device"),
+    "mtdblock": (replace(GOOD, number="31:3"), NAMED, "flash.not-a-device"),
+    "no sysfs": (replace(GOOD, number=""), NAMED, "flash.unknown-device"),
+    "no size": (replace(GOOD, size=None), NAMED, "flash.unknown-device"),
+    "small": (replace(GOOD, size=4 * MIB - 512), NAMED, "flash.too-small"),
+    "read-only": (replace(GOOD, read_only=True), NAMED, "flash.read-only"),
+    "mounted": (replace(GOOD, uses=(ROOT, Use("179:3", "179:0", "/data"))), NAMED, "flash.mounted"),
+    "swap": (replace(GOOD, uses=(ROOT, Use("179:3", "179:0", "swap"))), NAMED, "flash.mounted"),
+    "whole disk in use": (replace(GOOD, uses=(Use("179:0", "179:0", "/data"),)), NAMED, "flash.mounted"),
+    "below others": (replace(GOOD, holders=("dm-0",)), NAMED, "flash.held"),
+    "no mounts": (replace(GOOD, uses=None), NAMED, "flash.mounts"),
+    "not named": (GOOD, OTHER, "flash.system-disk"),
+    "the disk": (
+        replace(GOOD, path="/dev/mmcblk0", number="179:0", is_partition=False, parts=("179:2", "179:3")),
+        PartitionFlash(target="/dev/mmcblk0"),
+        "flash.system-disk",
+    ),
+    "no dd": (replace(GOOD, tools=frozenset(("sha256sum",))), NAMED, "flash.tool"),
+    "no hash": (replace(GOOD, tools=frozenset(("dd",))), NAMED, "flash.tool"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_refused(name: str, image: Image) -> None:
+    target, flash, code = WRONG[name]
+    findings = list(target_findings(target, source_of_image(image), UnitSection(), flash))
+    assert code in {finding.code for finding in findings}
+    assert all(finding.hint for finding in findings)
+
+
+def test_a_named_partition_of_the_running_disk_is_taken(image: Image) -> None:
+    assert not list(target_findings(GOOD, source_of_image(image), UnitSection(), NAMED))
+
+
+@pytest.mark.parametrize("path", ["", "/etc/passwd", "/dev/../etc/x", "dev/x", "/dev/a b", "/dev/x\n", "/dev/$(x)"])
+def test_paths_that_name_no_device(path: str) -> None:
+    assert not is_target(path, simulated=False)
+
+
+def test_on_a_simulated_unit(rig: PartitionRig, image: Image) -> None:
+    def codes() -> set[str]:
+        with pytest.raises(PreflightRefused) as caught:
+            rig.checked(rig.unit(), image)
+        return {finding.code for finding in caught.value.findings}
+
+    rig.set_mounts(f"{TARGET} /mnt ext4 rw 0 0")
+    assert codes() == {"flash.mounted"}
+    (rig.root / "proc/mounts").unlink()
+    assert codes() == {"flash.mounts"}
+    rig.device.write_bytes(b"\xff" * MIB)
+    assert codes() == {"flash.mounts", "flash.too-small"}
+    rig.device.unlink()
+    assert codes() == {"flash.not-a-device"}
+    rig.flash = PartitionFlash(target="/dev/null")
+    assert codes() == {"flash.not-a-device"}
+    assert not rig.device.exists()
+
+
+def test_longer_than_the_flash_may_take(rig: PartitionRig, image: Image) -> None:
+    rig.section = rig.section.model_copy(update={"timeouts": rig.section.timeouts.model_copy(update={"flash": 1e-6})})
+    with pytest.raises(PreflightRefused) as caught:
+        rig.checked(rig.unit(), image)
+    assert caught.value.code == "flash.too-slow" and "kB/s" in caught.value.message
+
+
+def test_compression_is_chosen_by_the_link(image: Image) -> None:
+    source = source_of_image(ext4_image(16 * MIB, extra={"text": b"many words of one kind " * 400_000}))
+    both = frozenset(("zstd", "gunzip"))
+    length = sum(size for _, size in source.ranges)
+
+    def chosen(rate: float, tools: frozenset[str] = both, wanted: str = "auto", *, serial: bool = False) -> str:
+        return choose(source, tools, wanted, rate, length, serial=serial)[0]
+
+    assert chosen(1e6) == "zstd" and chosen(1e6, frozenset(("gunzip",))) == "gzip"
+    assert chosen(1e9) == chosen(1e6, frozenset()) == chosen(1e6, wanted="none") == chosen(8e3, serial=True) == "none"
+    assert chosen(1e9, wanted="gzip") == "gzip"
+    assert grain_of(8e3) == 4096 and grain_of(1e9) == MIB
+
+
+def prove(rig: PartitionRig, image: Image, receipt: Receipt, pending: BlankPending, reboot: str) -> tuple[Proof, Unit]:
+    unit = rig.unit()
+    return prove_partition(
+        unit, image, IDENTITY, rig.section, rig.flash, pending=pending, receipt=receipt, reboot=reboot,  # type: ignore[arg-type]
+        facts=replace(rig.facts(), boot_id=FIRST_BOOT), reconnect=lambda _: rig.unit(), deadline=Deadline(20),
+        power=_Power(rig), reread=rig.reread,
+    )  # fmt: skip
+
+
+class _Power:
+    def __init__(self, rig: PartitionRig) -> None:
+        self.rig = rig
+
+    def off(self, *, deadline: Deadline) -> None:
+        self.rig.set_boot(NEXT_BOOT)
+
+    def on(self, *, deadline: Deadline) -> None:
+        """It is on again."""
+
+
+def test_proved_and_changed_after_the_restart(rig: PartitionRig, image: Image) -> None:
+    unit = rig.unit()
+    pending = rig.checked(unit, image).pending
+    receipt = rig.write(unit, image)
+    proof, _ = prove(rig, image, receipt, pending, "power")
+    assert proof.boot_after == NEXT_BOOT and any(one.startswith(TARGET) for one in proof.compared)
+    rig.set_boot(FIRST_BOOT)
+    with rig.device.open("r+b") as stream:
+        stream.seek(4096 * 2)
+        stream.write(b"\x77")
+    with pytest.raises(NotProved) as caught:
+        prove(rig, image, receipt, pending, "power")
+    assert caught.value.code == "prove.forgot" and not any(rig.content(MIB))
+
+
+def test_what_was_read_from_the_cache_alone_is_never_proved_without_a_restart(rig: PartitionRig, image: Image) -> None:
+    unit = rig.unit()
+    pending = rig.checked(unit, image).pending
+    receipt = replace(rig.write(unit, image), read_back=NOT_YET, found=None)
+    with pytest.raises(NotProved) as caught:
+        prove(rig, image, receipt, pending, "none")
+    assert caught.value.code == "prove.cached" and not any(rig.content(MIB))
+
+
+def test_what_is_owed_travels_through_json(rig: PartitionRig) -> None:
+    pending = BlankPending("/dev/mmcblk0p3", 8 * MIB, "1" * 64)
+    assert BlankPending.from_json(pending.as_json()) == pending
+    for change in ({"schema": "x"}, {"target": "/etc/passwd"}, {"size": 0}, {"size": "8"}, {"target": "/dev/../etc"}):
+        with pytest.raises(FactoryError):
+            BlankPending.from_json({**pending.as_json(), **change})
+
+
+def test_another_device_is_not_blanked(rig: PartitionRig) -> None:
+    from factory.flashing.partition import blank
+
+    before = rig.device.read_bytes()
+    with pytest.raises(FlashError) as caught:
+        blank(rig.unit(), BlankPending(TARGET, rig.size + 512, "1" * 64), rig.section, deadline=Deadline(20))
+    assert caught.value.pending is not None and rig.device.read_bytes() == before
