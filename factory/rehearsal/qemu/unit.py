@@ -146,7 +146,7 @@ class QemuUnit:
 
     def _arguments(self) -> list[str]:
         arguments = ["-nodefaults", "-no-user-config", "-display", "none", "-vga", "none"]
-        arguments += ["-M", "pc", "-accel", "tcg", "-cpu", "max", "-smp", "1"]
+        arguments += ["-M", "pc", "-accel", "tcg", "-cpu", "max,la57=off", "-smp", "1"]
         arguments += ["-m", str(self.machine.memory_mebi), "-kernel", str(self._kernel.image)]
         arguments += ["-initrd", str(self.folder / "initramfs"), "-append", "console=ttyS0 quiet panic=1"]
         model = self.plan.model.replace(",", ",,")

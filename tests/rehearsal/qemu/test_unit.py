@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from factory.cli import main
+from factory.config.starter import write_product_folder
 from factory.errors import NotStartedError, UsageError
 from factory.flashing import Reboot, finish, flash, preflight, prove
+from factory.rehearsal.bench import bench_toml
 from factory.rehearsal.qemu.plan import MEBI, Machine
 from factory.rehearsal.qemu.unit import QemuUnit
 from factory.units import Deadline, Unit, UnitError, agree, read_facts
@@ -21,10 +25,6 @@ def _run(unit: Unit, command: str) -> str:
     done = unit.run(command, deadline=Deadline(60))
     assert done.status == 0, done
     return done.stdout.decode().strip()
-
-
-def _open(unit: QemuUnit, route: str) -> Unit:
-    return ssh_unit(unit) if route == "ssh" else serial_unit(unit)
 
 
 def test_serial_and_ssh_lead_to_the_same_unit_which_has_the_planned_addresses(qemu_unit: QemuUnit) -> None:
@@ -56,7 +56,7 @@ def test_a_cut_of_the_power_keeps_what_was_synced_and_a_reboot_is_one(qemu_facto
     """One unit's life: MTD, tools left out and brought along, reboot, reset, power cut, switched off by itself."""
     machine = Machine(mtd_bytes=MEBI, left_out=frozenset({"base64", "xxd"}), extra=frozenset({"flashcp", "zstd"}))
     slot = qemu_factory(machine)
-    unit = ssh_unit(slot)
+    unit: Unit = ssh_unit(slot)
     assert unit.run("command -v base64 || base64 </dev/null", deadline=Deadline(30)).status == 127
     assert _run(unit, "printf abc | zstd -q | zstd -dq") == "abc"
     assert "mtd0: 00100000 00010000" in _run(unit, "cat /proc/mtd")
@@ -86,9 +86,8 @@ def test_a_cut_of_the_power_keeps_what_was_synced_and_a_reboot_is_one(qemu_facto
     assert slot.boots == 4
 
 
-@pytest.mark.parametrize("route", ["ssh", "serial"])
-def test_files_are_flashed_and_proved_on_a_real_kernel(qemu_unit: QemuUnit, route: str) -> None:
-    unit = _open(qemu_unit, route)
+def test_files_are_flashed_and_proved_on_a_real_kernel(qemu_unit: QemuUnit) -> None:
+    unit: Unit = ssh_unit(qemu_unit)
     _run(unit, f"cd /etc/connectd && rm -f {' '.join(NEW)}; mkdir -p {' '.join(FOLDERS)}")
     facts = read_facts(unit, SECTION, deadline=Deadline(60))
     checked = preflight(unit, picture(), SECTION, deadline=Deadline(60))
@@ -98,15 +97,40 @@ def test_files_are_flashed_and_proved_on_a_real_kernel(qemu_unit: QemuUnit, rout
     identity = replace(IDENTITY, macs=facts.interfaces)
 
     def again(deadline: Deadline) -> Unit:
-        return _open(qemu_unit, route)
+        return ssh_unit(qemu_unit)
 
     proof, unit = prove(
         unit, picture(), identity, SECTION, reboot=reboot, pending=checked.pending, facts=facts, reconnect=again,
         deadline=Deadline(240),
     )  # fmt: skip
     finish(unit, checked.pending, deadline=Deadline(60))
-    assert proof.boot_id == qemu_unit.boot_id != facts.boot_id
+    assert proof.reboot == "soft"
+    assert qemu_unit.boot_id != facts.boot_id
     assert _run(unit, "cat /etc/connectd/hardware_id.txt") == "b827eb000001"
+    unit.close()
+
+
+def test_the_line_works_a_unit_with_a_real_kernel_to_pass(
+    qemu_unit: QemuUnit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unit = ssh_unit(qemu_unit)
+    _run(unit, "rm -rf /etc/connectd/* /etc/connectd/.[a-z]*")
+    unit.close()
+    (tmp_path / "password").write_text(f"{qemu_unit.password}\n")
+    (tmp_path / "password").chmod(0o600)
+    product = write_product_folder(
+        tmp_path / "product",
+        bulk_identification_code="0F1E2D3C-4B5A-4978-8695-A4B3C2D1E0F1",
+        settings={"unit.login.user": "root", "unit.login.password": f"file:{tmp_path / 'password'}"},
+    )
+    bench = tmp_path / "bench.toml"
+    bench.write_text(bench_toml([qemu_unit], None, station="S1", ledger="sqlite:///ledger.db"))
+    boots = qemu_unit.boots
+    assert main(["run", "--product", str(product), "--bench", str(bench), "--lot", "L1", "--units", "1"]) == 0
+    assert "passed" in capsys.readouterr().out
+    assert qemu_unit.boots == boots + 1
+    unit = ssh_unit(qemu_unit)
+    assert _run(unit, "cat /etc/connectd/hardware_id.txt").endswith("b827eb000001")
     unit.close()
 
 
