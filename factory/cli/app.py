@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from factory import __version__
-from factory.cli import demo, doctor, flash, hooks, image, init, ledger, read, rehearse, run_line, sheet, uboot
+from factory.cli import demo, doctor, flash, hooks, image, init, ledger, read, rehearse, run_line, sheet, uboot, unit
 from factory.cli.session import Session, print_line
 from factory.errors import Exit, FactoryError
 
@@ -31,7 +31,7 @@ def build() -> typer.Typer:
         name="factory", help=_HELP, epilog=_EPILOG, no_args_is_help=True, rich_markup_mode=None, add_completion=False
     )
     app.callback()(_settle)
-    for module in (demo, init, read, run_line, flash, hooks, sheet, image, uboot, rehearse, ledger, doctor):
+    for module in (demo, init, read, run_line, flash, hooks, sheet, image, uboot, unit, rehearse, ledger, doctor):
         module.add_to(app)
     return app
 

@@ -36,6 +36,7 @@ from factory.ledger.records import (
     UploadFile,
     UploadRecord,
 )
+from factory.ledger.rework import PortalRow, UnitChange
 from factory.ledger.upgrade import Upgrade
 from factory.ledger.verdicts import ANSWERS
 
@@ -67,12 +68,14 @@ __all__ = [
     "OrderTaken",
     "Overview",
     "PassedUnit",
+    "PortalRow",
     "Recall",
     "Recalled",
     "Refused",
     "Restore",
     "Skipped",
     "Trace",
+    "UnitChange",
     "UnitHistory",
     "UnitRecord",
     "Upgrade",

@@ -57,6 +57,7 @@ class Verdict(Enum):
     AGAIN = "the next attempt on a known unit"
     ASK = "the operator has to say whether it is the same unit"
     PASSED = "already done"
+    CLOSED = "in quarantine, or scrapped"
     IN_WORK = "another attempt holds the lease"
     OTHER_BOARD = "same values, another board serial"
     PARTIAL = "only a part of the values is another unit's"
@@ -113,7 +114,9 @@ def judge(claim: Claim, owners: tuple[Owner, ...], same_unit: bool | None) -> Ve
         return Verdict.OTHER_BOARD
     if owner.last.state not in (AttemptState.FAILED, AttemptState.PASSED, AttemptState.UNKNOWN):
         return Verdict.IN_WORK
-    if owner.state is not UnitState.OPEN:
+    if owner.state in (UnitState.QUARANTINED, UnitState.SCRAPPED):
+        return Verdict.CLOSED
+    if owner.state not in (UnitState.OPEN, UnitState.REWORK):
         return Verdict.PASSED
     if claim.serial and owner.serial:
         return Verdict.AGAIN

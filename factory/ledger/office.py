@@ -6,15 +6,16 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from factory.ledger import checkpoints, holdings, journal, orders, uploads, verdicts
+from factory.ledger import checkpoints, holdings, journal, orders, rework, uploads, verdicts
 from factory.ledger.backup import Backup, Progress, backup
 from factory.ledger.checkpoints import Checkpoint
 from factory.ledger.order_records import Head, Holding, Imported, OrderFile, OrderRow, Verdict, VerdictsTaken
 from factory.ledger.recalls import Cause, Recall, recall
 from factory.ledger.records import PassedUnit, UploadFile, UploadRecord
+from factory.ledger.rework import UnitChange
 from factory.ledger.sshsig import SigningKey
 from factory.ledger.store import Store
-from factory.values import Event, Finding, RowState
+from factory.values import Event, Finding, RowState, UnitState
 
 
 class Office:
@@ -84,6 +85,14 @@ class Office:
         """Every unit that a cause may have reached, with the proof of the count. Raises UsageError for no cause."""
         with self._store.snapshot() as connection:
             return recall(connection, cause)
+
+    def change_unit(self, value: str, state: UnitState, reason: str, *, replaced_by: str | None = None) -> UnitChange:
+        """Bring a unit into rework, quarantine or scrap, with a reason. Raises UsageError, Refused."""
+        return self._store.write(lambda writer: rework.change(writer, value, state, reason, replaced_by=replaced_by))
+
+    def release_unit(self, value: str, reason: str) -> UnitChange:
+        """End a unit's quarantine: it is again what it was before. Raises UsageError, Refused."""
+        return self._store.write(lambda writer: rework.release(writer, value, reason))
 
     def checkpoint(self, key: SigningKey | None, folders: Sequence[Path]) -> tuple[Path, ...]:
         """Write where every chain ends now, signed, into every folder, and tell it. Raises FileError."""

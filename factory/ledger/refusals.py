@@ -24,8 +24,15 @@ def refusal(claim: Claim, owners: tuple[Owner, ...], verdict: Verdict) -> Refuse
     if verdict is Verdict.PASSED:
         when = as_text(owner.last.ended or owner.last.started)
         message = f"already {owner.state} at {when}, use rework; it was in {owner.last.place()}"
-        hint = "Take the next unit. Nothing was changed on this one."
+        hint = (
+            "Take the next unit. Nothing was changed on this one. To make it again: factory unit rework "
+            f"{owner.last.hardware_id} --reason TEXT."
+        )
         return Refused(message, hint=hint, code="ledger.already-passed", other=owner.last)
+    if verdict is Verdict.CLOSED:
+        message = f"this unit is {owner.state}; it was in {owner.last.place()}"
+        hint = "Put it aside. `factory ledger trace` tells why; `factory unit release` ends a quarantine."
+        return Refused(message, hint=hint, code=f"ledger.{owner.state}", other=owner.last)
     reasons = {
         Verdict.IN_WORK: "that unit is in work",
         Verdict.OTHER_BOARD: f"that board's serial is {owner.serial}, this one's {claim.serial}",

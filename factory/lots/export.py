@@ -85,7 +85,9 @@ def export(ledger: Uploads, product: Product, lot: str, out: Path, *, only_rejec
     """
     code_of(product)  # a cloud without uploads is told so before the ledger is asked
     require_product(ledger, product, lot)
-    units = ledger.passed_units(lot, states=(RowState.REJECTED if only_rejected else RowState.UNLISTED,))
+    # A unit that was made again stands in no live row: it has to be published anew.
+    waiting = (RowState.REJECTED,) if only_rejected else (RowState.UNLISTED, RowState.NEEDS_REPUBLISH)
+    units = ledger.passed_units(lot, states=waiting)
     if not units:
         raise _nothing(ledger, lot, only_rejected=only_rejected)
     keys = KeySource.open(product.identity.key, product.folder)
