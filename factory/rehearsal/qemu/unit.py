@@ -19,7 +19,7 @@ from factory.rehearsal.qemu.kernel import Kernel
 from factory.rehearsal.qemu.plan import Machine
 from factory.rehearsal.qemu.rootfs import fill
 
-BOOT_SECONDS = 120.0  # three without load and without KVM; a busy computer takes its time
+BOOT_SECONDS = 120.0  # some seconds without KVM; a busy computer takes its time
 
 
 class QemuUnit:

@@ -53,7 +53,7 @@ def test_the_target_is_a_disk_of_ones_with_two_partitions(qemu_unit: QemuUnit) -
 
 
 def test_a_cut_of_the_power_keeps_what_was_synced_and_a_reboot_is_one(qemu_factory: Factory) -> None:
-    """One unit's life: MTD, tools left out and brought along, reboot, reset, power cut, switched off by itself."""
+    """One unit's life: MTD, tools left out and brought along, reboot, power cut, reset."""
     machine = Machine(mtd_bytes=MEBI, left_out=frozenset({"base64", "xxd"}), extra=frozenset({"flashcp", "zstd"}))
     slot = qemu_factory(machine)
     unit: Unit = ssh_unit(slot)
