@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 from collections.abc import Callable, Iterator
@@ -17,6 +18,8 @@ from factory.flashing.station_lock import LOCKED, other_station
 from factory.units.deadline import Deadline
 from factory.units.protocol import Completed, Progress, Sent, Unit
 
+WORTH_COMPRESSING = 1024 * 1024
+_PAYS_BELOW = 0.7
 _END = bytes(2 * tarfile.BLOCKSIZE)
 
 
@@ -61,13 +64,25 @@ def _payloads(unit: Unit, image: Flashable, plan: Preflight, number: int, lockin
     if number == 0:
         members["undo.new"] = undo_script(plan).encode()
     if "tar" in unit.tools:
-        yield _tar(members), stage_script(plan, number, "tar -xf -", locking)
+        content, receive = _compressed(unit, _tar(members))
+        yield content, stage_script(plan, number, receive, locking)
         return
     first, *others = members.items()
     yield first[1], stage_script(plan, number, f"cat > {first[0]}", locking)
     for name, content in others:
         target = quote(f"{plan.stagings[number].path}/{name}")
         yield content, f"exec 2>&1; umask 077; cat > {target}"
+
+
+def _compressed(unit: Unit, content: bytes) -> tuple[bytes, str]:
+    """The tar as it is sent, and what takes it. A serial line compresses by itself what it carries; over SSH it pays
+    for large images that become smaller.
+    """
+    if len(content) >= WORTH_COMPRESSING and "gzip" in unit.tools and not unit.route.startswith("serial:"):
+        smaller = gzip.compress(content, compresslevel=1, mtime=0)
+        if len(smaller) < _PAYS_BELOW * len(content):
+            return smaller, "gzip -dc | tar -xf -"
+    return content, "tar -xf -"
 
 
 def _tar(members: dict[str, bytes]) -> bytes:

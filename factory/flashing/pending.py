@@ -53,13 +53,14 @@ class Saving:
     def from_json(cls, data: object) -> Saving:
         """Read what `as_json` gave. Raises ValueError when it is something else."""
         if isinstance(data, Mapping):
-            texts = {name: data.get(name) for name in ("program", "boot", "id", "text")}
+            given = ((name, data.get(name)) for name in ("program", "boot", "id", "text"))
+            texts = {name: text for name, text in given if isinstance(text, str)}
             files = data.get("files")
             if (
-                isinstance(files, (list, tuple))
+                len(texts) == 4
+                and isinstance(files, (list, tuple))
                 and files
                 and all(isinstance(path, str) and _is_whole(path) for path in (*files, texts["id"]))
-                and all(isinstance(text, str) for text in texts.values())
                 and texts["program"] in PROGRAMS
             ):
                 return cls(files=tuple(files), **texts)
@@ -80,7 +81,12 @@ class RestorePending:
 
     def as_json(self) -> dict[str, object]:
         """The data as canonical JSON values, for the ledger."""
-        data = {"schema": SCHEMA, "staging": list(self.staging), "image": self.image, "cleared": self.cleared}
+        data: dict[str, object] = {
+            "schema": SCHEMA,
+            "staging": list(self.staging),
+            "image": self.image,
+            "cleared": self.cleared,
+        }
         return data if self.saving is None else {**data, "saving": self.saving.as_json()}
 
     @classmethod

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import os
+import random
 import stat
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from factory.flashing import FlashError, OtherUnit, finish, flash
+from factory.flashing import FlashError, OtherUnit, finish, flash, restore
+from factory.flashing.payload import WORTH_COMPRESSING
 from factory.units.deadline import Cancelled, Deadline
 from factory.values import Receipt
 from tests.flashing.rig import FOLDERS, KEY, NEW, OLD, Picture, Rig, ShellUnit, is_root, picture
@@ -50,6 +52,24 @@ def test_writes_the_image_exactly_and_keeps_the_old_content_until_finish(rig: Ri
     finish(unit, rig.checked(unit).pending, deadline=Deadline(10))
     assert [path.name for path in rig.connectd.iterdir() if path.name.startswith(".")] == []
     assert rig.content() == NEW
+
+
+def test_a_large_image_is_compressed_where_the_unit_has_gzip_and_it_pays(rig: Rig) -> None:
+    rig.link("gzip")
+    noise = random.Random(1).randbytes(2 * WORTH_COMPRESSING)
+    for content, smaller in ((b"text " * WORTH_COMPRESSING, True), (noise, False)):
+        rig.set_old(OLD)
+        unit = rig.unit()
+        image = picture({"schannel.conf": content})
+        sent: list[int] = []
+        checked = rig.checked(unit, image)
+        flash(
+            unit, image, rig.section, checked=checked, facts=rig.facts(), reread=rig.reread, deadline=Deadline(30),
+            progress=sent.append,
+        )  # fmt: skip
+        assert (sent[-1] < len(content) / 10) is smaller
+        assert (rig.connectd / "schannel.conf").read_bytes() == content
+        restore(unit, checked.pending, deadline=Deadline(20))
 
 
 def test_needs_few_round_trips(rig: Rig) -> None:

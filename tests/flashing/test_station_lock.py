@@ -82,7 +82,7 @@ def test_whoever_lost_the_lock_moves_nothing(rig: Rig) -> None:
     set_uptime(rig, 100)
     checked = rig.checked(rig.unit())
     unit = rig.unit()
-    lost = []
+    lost: list[int] = []
 
     def steal(number: int) -> None:
         if not lost and unit.commands[-1] != unit.commands[0]:
