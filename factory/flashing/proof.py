@@ -13,16 +13,14 @@ from factory.flashing.look import look
 from factory.flashing.pending import RestorePending
 from factory.flashing.plan import Flashable
 from factory.flashing.reboot import PowerControl, Reboot, Reconnect, await_restart, boot_id, send_restart
-from factory.flashing.same import Reread, missing_interfaces, reader, same_unit
+from factory.flashing.said import compare_show, facts_now
+from factory.flashing.same import Reread, reader, same_unit
 from factory.flashing.station_lock import OtherStation, lock
 from factory.flashing.verify import compare_contents, differences
 from factory.flashing.wayback import owe, put_back
 from factory.units.deadline import Deadline
 from factory.units.protocol import Unit
-from factory.values import ConnectdShow, Facts, Identity, Proof
-
-LATE_SECONDS = 15.0
-"""How long an interface of before may be missing after a boot: drivers of USB and wireless parts load late."""
+from factory.values import Facts, Identity, Proof
 
 
 def prove(
@@ -104,10 +102,10 @@ class _Task:
 
     def compare(self, unit: Unit, *, rebooted: bool, deadline: Deadline) -> tuple[tuple[str, ...], bool]:
         """Compare everything; return what was compared, and whether connectd was asked."""
-        now = self._facts_now(unit, rebooted=rebooted, deadline=deadline)
+        now = facts_now(unit, self.facts, self.reread, self.section, rebooted=rebooted, deadline=deadline)
         same_unit(self.facts, now, same_boot=not rebooted)
         self._compare_files(unit, rebooted=rebooted, deadline=deadline)
-        self._compare_show(unit, now.connectd)
+        compare_show(unit, self.facts.connectd, now.connectd, self.identity)
         compared = [f"mac.{name}" for name in self.facts.interfaces]
         compared += [name for name in ("serial", "model") if getattr(self.facts, name) is not None]
         compared += [entry.path + ("/" if entry.is_folder else "") for entry in self.image.manifest.files]
@@ -115,38 +113,10 @@ class _Task:
             compared.append("connectd_control show")
         return tuple(compared), now.connectd is not None
 
-    def _facts_now(self, unit: Unit, *, rebooted: bool, deadline: Deadline) -> Facts:
-        patience = deadline.within(LATE_SECONDS)
-        now = self.reread(unit, deadline.within(self.section.timeouts.command))
-        while rebooted and missing_interfaces(self.facts, now) and not patience.expired:
-            patience.pause(1.0)
-            now = self.reread(unit, deadline.within(self.section.timeouts.command))
-        return now
-
     def _compare_files(self, unit: Unit, *, rebooted: bool, deadline: Deadline) -> None:
         faults = what_differs(unit, self.image, self.section, deadline=deadline)
         if faults:
             raise _changed(unit, faults, rebooted=rebooted, saved=self.section.persistence == "save-config")
-
-    def _compare_show(self, unit: Unit, now: ConnectdShow | None) -> None:
-        if now is None:
-            if self.facts.connectd is not None:
-                raise NotProved(f"{unit.route}: connectd_control show no longer answers", code="prove.show")
-            return
-        wrong = []
-        key, code = self.identity.registration_key, self.identity.bulk_identification_code
-        if now.hardware_id != self.identity.hardware_id.text:
-            wrong.append("hardware id")
-        if key is not None and now.registration_key.reveal() != key.text:
-            wrong.append("registration key")
-        if code is not None and now.bulk_identification_code != code.text:
-            wrong.append("bulk identification code")
-        if wrong:
-            raise NotProved(
-                f"{unit.route}: connectd_control show says another {' and '.join(wrong)} than was written",
-                hint="Does connectd on the unit read its files from connectd_dir?",
-                code="prove.show",
-            )
 
 
 def _require_boot_id(unit: Unit, before: str | None, reboot: Reboot) -> None:
