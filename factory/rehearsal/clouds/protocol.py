@@ -22,6 +22,11 @@ class Transports:
         if transport is not None:
             transport.abort()
 
+    def cut_all(self) -> None:
+        """End every connection at once: a client that keeps one open would hold up the server's end."""
+        for transport in list(self._open.values()):
+            transport.abort()
+
     def protocol(self) -> type[asyncio.Protocol]:
         """The protocol class that notes every connection here."""
         known = self._open

@@ -27,6 +27,7 @@ from factory.rehearsal.clouds.world import Settings, World
 if TYPE_CHECKING:
     import uvicorn
 
+    from factory.rehearsal.clouds.protocol import Transports
     from factory.rehearsal.clouds.remoteit.portal import Portal
 
 _START_WITHIN = 30.0
@@ -76,9 +77,9 @@ class SimulatedClouds:
         self.url = f"https://127.0.0.1:{listener.getsockname()[1]}"
         world = World(self._state, self.faults, self._settings, self.account, files.certificate, files.key)
         self._parts = Parts(world)
-        server, thread, failed = self._served(world, listener)
-        stack.callback(_stop, server, thread)
-        _await_start(server, thread, failed)
+        running = self._served(world, listener)
+        stack.callback(running.stop)
+        running.await_start()
 
     def _listener(self) -> socket.socket:
         # The protocol is named since asyncio sets TCP_NODELAY on such sockets only.
@@ -96,9 +97,7 @@ class SimulatedClouds:
             ) from error
         return listener
 
-    def _served(
-        self, world: World, listener: socket.socket
-    ) -> tuple[uvicorn.Server, threading.Thread, list[BaseException]]:
+    def _served(self, world: World, listener: socket.socket) -> _Running:
         import uvicorn
 
         from factory.rehearsal.clouds.protocol import Transports
@@ -111,18 +110,7 @@ class SimulatedClouds:
             ssl_certfile=world.server_certificate, ssl_keyfile=world.server_key,
             ssl_version=ssl.PROTOCOL_TLS_SERVER,
         )  # fmt: skip
-        server = uvicorn.Server(config)
-        failed: list[BaseException] = []
-
-        def run() -> None:
-            try:
-                asyncio.run(server.serve(sockets=[listener]))
-            except BaseException as error:  # noqa: BLE001 - handed to the thread that waits for the start
-                failed.append(error)
-
-        thread = threading.Thread(target=run, name="simulated clouds", daemon=True)
-        thread.start()
-        return server, thread, failed
+        return _Running(uvicorn.Server(config), transports, listener)
 
     @property
     def remoteit(self) -> Portal:
@@ -146,15 +134,43 @@ class SimulatedClouds:
         }  # fmt: skip
 
 
-def _await_start(server: uvicorn.Server, thread: threading.Thread, failed: list[BaseException]) -> None:
-    until = time.monotonic() + _START_WITHIN
-    while not server.started:
-        thread.join(0.01)
-        if not thread.is_alive() or time.monotonic() > until:
-            why = f": {failed[0]}" if failed else ""
-            raise NotStartedError(f"the simulated clouds did not start{why}", code="rehearsal.clouds")
+class _Running:
+    """The server in a thread of its own."""
 
+    def __init__(self, server: uvicorn.Server, transports: Transports, listener: socket.socket) -> None:
+        self._server = server
+        self._transports = transports
+        self._listener = listener
+        self._failed: list[BaseException] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._run, name="simulated clouds", daemon=True)
+        self._thread.start()
 
-def _stop(server: uvicorn.Server, thread: threading.Thread) -> None:
-    server.should_exit = True
-    thread.join(_STOP_WITHIN)
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:  # noqa: BLE001 - told by the thread that waits for the start
+            self._failed.append(error)
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        await self._server.serve(sockets=[self._listener])
+        self._loop = None
+
+    def await_start(self) -> None:
+        """Return once it answers. Raises NotStartedError."""
+        until = time.monotonic() + _START_WITHIN
+        while not self._server.started:
+            self._thread.join(0.01)
+            if not self._thread.is_alive() or time.monotonic() > until:
+                why = f": {self._failed[0]}" if self._failed else ""
+                raise NotStartedError(f"the simulated clouds did not start{why}", code="rehearsal.clouds")
+
+    def stop(self) -> None:
+        """End it, with every connection."""
+        self._server.should_exit = True
+        loop = self._loop
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+                loop.call_soon_threadsafe(self._transports.cut_all)
+        self._thread.join(_STOP_WITHIN)

@@ -17,11 +17,10 @@ POSTS = (
     f"{BULK}/device/information/", f"{BULK}/register", f"{BULK}/device/ready/", "/apv/v27/device/component/version",
     f"{PORTAL}/products", f"{PORTAL}/registrations", "/rehearsal/faults",
 )  # fmt: skip
-NAMES = (
-    "BulkIdentificationCode", "HardwareId", "MACAddress", "CPUId", "DeviceSecret", "project_id", "hardware_id",
-    "registration_key", "device_address", "device_secret", "name", "services", "bic", "type", "port", "enabled", "count",
-    "path", "online", "cloned", "targets", "confirm", "deviceaddress", "hostip", "connectionid", "query", "variables",
-)  # fmt: skip
+_NAMES = """BulkIdentificationCode HardwareId MACAddress CPUId DeviceSecret project_id hardware_id registration_key
+    device_address device_secret name services bic type port enabled count path online cloned targets confirm
+    deviceaddress hostip connectionid query variables"""
+NAMES = tuple(_NAMES.split())
 quick = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 texts = st.text(max_size=30) | st.sampled_from(
     ["default.", "\ud800", "a\x00b", "80:00:00:00:00:00:00:01", "ssh", "slow"]
@@ -100,13 +99,9 @@ def test_signed_bodies(talker: Talker, body: bytes) -> None:
         assert isinstance(reply.json(), dict)
 
 
-graphql = st.lists(
-    st.sampled_from(
-        ["{", "}", "(", ")", ":", "login", "devices", "items", "size", "after", "id", "name", "$a", "1", '"x"', "[", "]",
-         "query", "mutation", "fragment", "on", "...", "!", "=", "null", "true", "connect", "serviceId", "-1", "1e400",
-         '"\\ud800"', "#", "account", "total", "from", "state", "attributes"]
-    ), max_size=25
-).map(" ".join) | st.builds(
+WORDS = r"""{ } ( ) : login devices items size after id name $a 1 "x" [ ] query mutation fragment on ... ! = null true
+  connect serviceId -1 1e400 "\ud800" # account total from state attributes"""
+graphql = st.lists(st.sampled_from(WORDS.split()), max_size=25).map(" ".join) | st.builds(
     "{{ login {{ devices({}: {}) {{ total items {{ {} }} }} }} }}".format,
     st.sampled_from(["size", "from", "after", "state", "name", "id", "hardwareId", "sort", "tag"]),
     st.sampled_from(["1", "-1", "0", '"x"', "null", "[1]", '["x"]', "{a: 1}", "1.5", "true", "x", "99999999999999999"]),

@@ -16,6 +16,7 @@ PUBLIC = "0.0.0.0"  # noqa: S104 - a mode and not an address that is bound
 LATCHING = "255.255.255.255"
 _CHUNK = 65536
 _REACHED_WITHIN = 10.0
+_CLOSED_WITHIN = 2.0
 _REVERSE = ("http", "https")
 
 
@@ -173,8 +174,13 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 async def _closed(writer: asyncio.StreamWriter) -> None:
     writer.close()
-    with contextlib.suppress(OSError, asyncio.CancelledError):
-        await writer.wait_closed()
+    try:
+        async with asyncio.timeout(_CLOSED_WITHIN):
+            await writer.wait_closed()
+    except (OSError, TimeoutError):
+        pass
+    finally:
+        writer.transport.abort()  # a TLS peer that does not say goodbye is not waited for
 
 
 def _unverified() -> ssl.SSLContext:
