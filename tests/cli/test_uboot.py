@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -10,15 +12,28 @@ from factory.bootloader import autoboot
 from factory.cli.app import run
 from factory.cli.flash_uboot import flash_uboot
 from factory.cli.session import Session
-from factory.config import Bench, BulkRegistration, FlashSection, Product, SerialSection, Slot, StationSection
+from factory.config import (
+    Bench,
+    BulkRegistration,
+    FlashSection,
+    Product,
+    SerialSection,
+    Slot,
+    StationSection,
+    load_product,
+)
 from factory.config.product import ProductSection
 from factory.errors import FactoryError, UsageError
 from factory.flashing.journal import NullJournal
-from factory.images import Image
+from factory.identity import Identifier, KeySource
+from factory.images import Image, open_builder, write_image
+from factory.images.ext4.sparse import Sparse
 from factory.rehearsal.uboot import UbootFault, UbootUnit
-from factory.values import Facts, Manifest, Receipt
+from factory.values import Facts, Mac, Manifest, Receipt, Work
 from tests.bootloader.boards import SECTION, Power, board, stopped
+from tests.programs import require
 
+CODE = "00000000-0000-0000-0000-000000000001"
 MAC = "b8:27:eb:12:34:56"
 BODY = b"SECRETKEY" * 700
 
@@ -65,7 +80,7 @@ def product() -> Product:
     return Product(
         product=ProductSection(name="p"),
         flash=FlashSection(method="uboot", uboot=SECTION),
-        registration=BulkRegistration(bulk_identification_code="00000000-0000-0000-0000-000000000001"),
+        registration=BulkRegistration(bulk_identification_code=CODE),
     )
 
 
@@ -147,3 +162,47 @@ def test_env_and_set(unit: UbootUnit, capsys: pytest.CaptureFixture[str]) -> Non
 )
 def test_wrong_calls(arguments: list[str]) -> None:
     assert run(["uboot", *arguments]) == 2
+
+
+def test_the_whole_command_on_an_image_of_ours(
+    unit: UbootUnit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    require("mke2fs")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FACTORY_LEDGER", raising=False)
+    assert run(["init", "acme"]) == 0
+    file = tmp_path / "acme" / "product.toml"
+    text = re.sub(r"(?m)^(bulk_identification_code = ).*$", rf'\1"{CODE}"', file.read_text())
+    text = re.sub(r"(?m)^(method|format) = .*$", "", text)
+    for section, lines in (("image", 'format = "ext4"\nsize = 1048576'), ("flash", 'method = "uboot"')):
+        there = re.search(rf"(?m)^\[{section}\]$", text)
+        text = (
+            text.replace(f"[{section}]\n", f"[{section}]\n{lines}\n", 1) if there else f"{text}\n[{section}]\n{lines}\n"
+        )
+    text += '\n[flash.uboot]\nstart_block = 2048\nblocks = 8192\nenvironment = { ethaddr = "eth0" }\n'
+    file.write_text(text)
+    kind = load_product(file)
+    identifier = Identifier(
+        kind.identity, kind.registration, KeySource.open(kind.identity.key, kind.folder), kind.product.name
+    )
+    identity = identifier.identify(Facts(interfaces={"eth0": Mac.parse(MAC)}), Work(lot="L")).identity
+    assert identity is not None
+    built = open_builder(kind.image, kind.folder, kind.product.name, kind.registration).build(identity)
+    path = write_image(built, tmp_path / "images")
+    call = ["flash", str(path), "--serial", str(unit.port), "--product", str(file), "--off-ledger", "a try", "--json"]
+    capsys.readouterr()
+    threading.Timer(0.5, unit.on).start()  # a person's hand: this slot has no power control
+    assert run(call) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["receipt"]["written"] == document["receipt"]["found"]
+    assert isinstance(built.body, Sparse)
+    assert unit.machine.medium.read_bytes()[2048 * 512 :].startswith(built.body.whole())
+
+    unit.off()
+    unit.machine.environment["ethaddr"] = "b8:27:eb:12:34:57"
+    unit.machine.save()
+    unit.machine.written.clear()
+    threading.Timer(0.5, unit.on).start()
+    assert run(call) == 1
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "flash.uboot.other-unit"
+    assert unit.machine.written == []
