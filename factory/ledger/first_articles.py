@@ -34,10 +34,8 @@ class FirstArticles(Office):
         with self._store.reading() as connection:
             if articles.settled(connection, kind):
                 return None
-        with self._store.writing() as writer:
-            return articles.claim(writer, kind, attempt)
+        return self._store.write(lambda writer: articles.claim(writer, kind, attempt))
 
     def accept_articles(self, lot: str, reason: str) -> tuple[Article, ...]:
         """Go on with a lot though its first article failed. Raises UsageError when none did."""
-        with self._store.writing() as writer:
-            return articles.accept(writer, lot, reason)
+        return self._store.write(lambda writer: articles.accept(writer, lot, reason))
