@@ -316,38 +316,40 @@ def test_a_station_that_is_killed_leaves_unknown_and_the_next_call_goes_on(floor
     assert not (unit.root / CONNECTD / ".factory-flash").exists()
 
 
-def test_a_cable_cut_in_the_middle_leaves_a_debt_that_the_next_call_pays(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_power_lost_in_the_middle_leaves_a_debt_that_the_next_call_pays(
+    floor: Floor, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    unit, before = floor.unit(1), held(floor, 1)
+    staged = unit.root / CONNECTD / ".factory-flash"
+
+    def lose_power() -> None:
+        eventually(staged.exists, 60)
+        unit.power_off()
+
+    thread = threading.Thread(target=lose_power)
+    thread.start()
+    code, document = call(capsys, floor, image_of(floor, 1), "--reason", "a test")
+    thread.join()
+    assert (code, document["outcome"]) == (1, "failed"), document
+    (history,) = floor.ledger.trace(document["hardware_id"]).units
+    kept = history.receipts[document["attempt"]]
+    assert kept["method"] == "files" and kept["read_back"] == "not reached"
+    assert history.state == "rework"
+    assert "LEDGER-RESTORE" in [finding.code for finding in floor.ledger.doctor()]
+    unit.power_on()
+    code, document = call(capsys, floor, image_of(floor, 1), "--reason", "a test")
+    assert (code, document["outcome"]) == (0, "passed"), document
+    assert held(floor, 1) == before and floor.ledger.doctor() == ()
+
+
+def test_over_a_serial_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Floor(tmp_path, [plan(1, SERIAL)]) as floor:
         assert floor.run(1).passed == 1
-        unit, before = floor.unit(1), held(floor, 1)
-        port = unit.serial_port
-        assert port is not None and unit.serial is not None
-        staged = unit.root / CONNECTD / ".factory-flash"
-
-        def cut() -> None:
-            eventually(staged.exists, 60)
-            assert unit.serial is not None
-            unit.serial.flaws.cut(0)
-
-        thread = threading.Thread(target=cut)
-        thread.start()
-        again: list[str | Path] = ["--bench", floor.bench_file, "--serial", port, "--reason", "a test"]
-        code, document = call(capsys, floor, image_of(floor, 1), *again, slot=None)
-        thread.join()
-        assert (code, document["outcome"]) == (1, "failed"), document
-        (history,) = floor.ledger.trace(document["hardware_id"]).units
-        kept = history.receipts[document["attempt"]]
-        assert kept["method"] == "files" and kept["read_back"] == "not reached"
-        assert history.state == "rework"
-        assert "LEDGER-RESTORE" in [finding.code for finding in floor.ledger.doctor()]
-        unit.serial.flaws.mend()
-        unit.power_off()
-        unit.power_on()
-        code, document = call(capsys, floor, image_of(floor, 1), *again, slot=None)
-        assert (code, document["outcome"]) == (0, "passed"), document
-        assert held(floor, 1) == before and floor.ledger.doctor() == ()
+        port = floor.unit(1).serial_port
+        assert port is not None
+        bench = ["--bench", str(floor.bench_file), "--serial", port]
+        code, document = call(capsys, floor, image_of(floor, 1), *bench, "--reason", "a test", slot=None)
+        assert (code, document["outcome"], document["routes"]) == (0, "passed", [f"serial:{port}"]), document
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from factory.images import read_image
 from factory.line import Outcome
-from tests.line.floor import LOT, SERIAL, SSH, Floor, by_slot, outcomes, plan
+from tests.line.floor import LOT, SSH, Floor, by_slot, outcomes, plan
 
 TARGET = "device.img"
 SIZE = 6 * 1024 * 1024
@@ -63,14 +63,13 @@ def test_two_units_hold_their_own_file_system_and_the_ledger_says_how_it_was_rea
 
 
 def test_a_unit_that_is_cut_holds_no_identity_and_the_next_one_inherits_nothing(tmp_path: Path) -> None:
-    with Floor(tmp_path, [plan(1, SERIAL)], settings=SETTINGS | {"image.size": 1024 * 1024}) as floor:
+    with Floor(tmp_path, [plan(1, SSH)], settings=SETTINGS) as floor:
         blank_devices(floor, 1)
         unit = floor.unit(1)
         target = device(floor, 1)
         with floor.running(1) as line:
             line.wait("attempt.progress", step="flash")
-            assert unit.serial is not None
-            unit.serial.flaws.cut(0)
+            unit.power_off()
             summary = line.ended()
         (row,) = summary.rows
         assert row.outcome is Outcome.FAILED
@@ -78,11 +77,8 @@ def test_a_unit_that_is_cut_holds_no_identity_and_the_next_one_inherits_nothing(
         first = target.read_bytes()
         (owed,) = floor.ledger.pending_restores()
         assert owed.data["schema"] == "factory.blank/1"
-        unit.swap(plan(2, SERIAL))
+        unit.swap(plan(2, SSH))
         blank_devices(floor, 1)
-        unit.serial.flaws.mend()
-        unit.power_off()
-        unit.power_on()
         summary = floor.run(1)
         assert summary.passed == 1, outcomes(summary)
         assert floor.ledger.pending_restores() == (owed,), "the other unit is still owed its blank"
