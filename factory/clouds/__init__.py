@@ -1,1 +1,1 @@
-"""WHAT THE CLOUD KNOWS: clients for remote.it and Xyte."""
+"""THE CLOUDS: what is asked of a cloud, how it is asked safely, and what its answers mean."""

@@ -35,7 +35,16 @@ class ServiceEntry(Section):
     port: Annotated[int, Field(ge=1, le=65535)]
 
 
-class BulkRegistration(Section):
+class _RemoteIt(Section):
+    """remote.it's account API: where it answers, and whether the body's length is signed too (section 6.1 of the
+    remote.it reference: published clients differ, and the server seems to take either).
+    """
+
+    server: Annotated[str, AfterValidator(_server)] = "https://api.remote.it"
+    sign_content_length: bool = True
+
+
+class BulkRegistration(_RemoteIt):
     """remote.it Bulk Registration: the package connectd and an upload file (remote.it reference, sections 1 and 2)."""
 
     profile: Literal["remoteit-bulk"] = "remoteit-bulk"
@@ -43,7 +52,7 @@ class BulkRegistration(Section):
     services: tuple[ServiceEntry, ...] = ()
 
 
-class PackageRegistration(Section):
+class PackageRegistration(_RemoteIt):
     """remote.it's successor package: one code for all units, no upload file (remote.it reference, section 3).
 
     Whoever has the code can add devices to the account, so it is a secret. Without one the unit's file is empty,

@@ -22,6 +22,7 @@ from factory.ledger import (
     restores,
     tracing,
 )
+from factory.ledger.confirmations import Confirmations
 from factory.ledger.database import Hold
 from factory.ledger.errors import DAMAGED, HostKeyAlarm, LedgerError, Refused
 from factory.ledger.flash_desk import FlashDesk
@@ -42,7 +43,7 @@ from factory.values import AttemptState, Event, Facts, Finding, Identity, Proof,
 Data = Mapping[str, object]
 
 
-class Ledger(FlashDesk):
+class Ledger(FlashDesk, Confirmations):
     """Every method is one transaction; what it returns is committed. All raise LedgerError when the file cannot be
     read or written. `data` is canonical JSON (TypeError otherwise) and holds no secret.
     """
