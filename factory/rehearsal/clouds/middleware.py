@@ -19,6 +19,7 @@ from factory.rehearsal.clouds.state import noting_commits
 from factory.rehearsal.clouds.world import WRONG_BY, World, skew
 
 CONTROL = "/rehearsal/"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _HTML = "<!doctype html><html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 _SAFE_HEADERS = (
@@ -41,8 +42,9 @@ class Counters:
         path = str(scope["path"]) if "endpoint" in scope else "(unknown)"
         for name, value in scope.get("path_params", {}).items():
             path = path.replace(f"/{value}", f"/{{{name}}}", 1)
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         with self._lock:
-            self._counts[f"{scope['method']} {path}"] += 1
+            self._counts[f"{method} {path}"] += 1
 
     def all(self) -> dict[str, int]:
         """The counts."""
@@ -72,14 +74,13 @@ class Front:
         wrong = not ours and self._world.faults.take(CloudFault.WRONG_CLOCK, path)
         token = skew.set(WRONG_BY if wrong else 0.0)
         try:
-            dated = self._dated(send)
+            dated = self._dated(scope, send)
             if ours:
                 await self._app(scope, receive, dated)
             else:
                 await self._struck(scope, receive, dated)
         finally:
             skew.reset(token)
-            self._counters.add(scope)
 
     async def _struck(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request of a cloud, with the faults that were ordered for it."""
@@ -104,6 +105,7 @@ class Front:
         with noting_commits() as committed:
             await self._app(scope, receive, keep)
         if committed and faults.take(CloudFault.LOST_REPLY, path):
+            self._counters.add(scope)
             self._cut(scope)
             return
         if committed and faults.take(CloudFault.ERROR_AFTER_COMMIT, path):
@@ -112,9 +114,10 @@ class Front:
         for message in kept:
             await send(message)
 
-    def _dated(self, send: Send) -> Send:
+    def _dated(self, scope: Scope, send: Send) -> Send:
         async def dated(message: Message) -> None:
             if message["type"] == "http.response.start":
+                self._counters.add(scope)  # before the reply leaves: who has it may ask for the count
                 headers = MutableHeaders(raw=message.setdefault("headers", []))
                 headers["date"] = email.utils.formatdate(self._world.now(), usegmt=True)
                 for name, value in _SAFE_HEADERS:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
 
 import pytest
 
 from factory.rehearsal.clouds.faults import CloudFault
 from factory.rehearsal.clouds.server import SimulatedClouds
 from factory.rehearsal.clouds.world import Settings
+from tests import programs
 from tests.rehearsal.clouds.conftest import BULK, Talker, a_file, a_row
 
 
@@ -154,3 +156,53 @@ def test_the_version_of_a_component(talker: Talker) -> None:
     path = "/apv/v27/device/component/version"
     assert talker.post(path, document)["status"] == "true"
     assert talker.post(path, {**document, "device_secret": "x"})["status"] == "false"
+
+
+_SCRIPT = r"""
+say() { curl -s -S --cacert "$CA" -X "$@" -H "content-type:application/json"; }
+value() { tr -d '{}\\"' | tr ',' '\n' | grep -w "$1" | sed -e 's/^[^[]*\[//' -e 's/^[^:]*://' -e 's/.*|//'; }
+friendly=$(say GET "$URL/device/friendly/configuration/$BIC/$HWID/")
+echo "friendly $(echo "$friendly" | value status) $(echo "$friendly" | value HardwareId)"
+configuration=$(say GET "$URL/configuration/$BIC/$HWID/")
+for key in status enabled content_ip content_port content_type; do
+  echo "$key $(echo "$configuration" | value $key)"
+done
+register() {
+  say POST "$URL/register" -d "{\"project_id\":\"$BIC\",\"hardware_id\" : \"$HWID\", \"registration_key\" : \"$1\"}"
+}
+refused=$(register wrong)
+echo "refused $(echo "$refused" | value status): $(echo "$refused" | value reason)"
+registered=$(register "KEY-$HWID")
+echo "registered $(echo "$registered" | value status)"
+echo "uid $(echo "$registered" | value uid)"
+echo "secret $(echo "$registered" | value secret)"
+"""
+
+
+def test_a_shell_with_curl_and_sed_gets_one_value_for_every_key(talker: Talker) -> None:
+    """The replies through a parser by words and lines, as the unit has it; written from its description."""
+    programs.require("curl")
+    hwid = talker.new_id()
+    bic, _ = talker.lot(hwid)
+    environment = {"CA": str(talker.clouds.ca), "URL": talker.clouds.url + BULK, "BIC": bic, "HWID": hwid}
+    done = subprocess.run(
+        ["/bin/sh", "-c", _SCRIPT],
+        env={**environment, "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    unit = talker.clouds.query("SELECT uid, secret FROM remoteit_services WHERE hardware_id = ? AND pid = ?", hwid, bic)
+    assert done.stdout.splitlines() == [
+        f"friendly true {hwid}",
+        "status true",
+        "enabled 1",
+        "content_ip 127.0.0.1",
+        "content_port 65535",
+        "content_type 35",
+        "refused false: wrong registration key",
+        "registered true",
+        f"uid {unit[0]['uid']}",
+        f"secret {unit[0]['secret']}",
+    ]

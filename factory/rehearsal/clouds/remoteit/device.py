@@ -62,7 +62,8 @@ class DeviceSide:
         mac, cpu = text_of(document, "MACAddress"), text_of(document, "CPUId")
         registered = self._state.row(_SERVICE, hardware_id, unit["bic"])
         # A second machine with the identity of a registered one: what the cloud's clone flag is there for.
-        clone = bool(registered and registered["registered"]) and (unit["mac"], unit["cpu"]) != (mac, cpu)
+        known = unit["mac"] is not None and bool(registered and registered["registered"])
+        clone = known and (unit["mac"], unit["cpu"]) != (mac, cpu)
         with self._state.write() as db:
             if clone:
                 db.execute("UPDATE remoteit_units SET cloned = 1 WHERE hardware_id = ?", (hardware_id,))
