@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -171,8 +172,21 @@ def test_nothing_secret_is_logged(
         assert hidden not in caplog.text + out + err
 
 
+CODE = "0A1B2C3D-4E5F-6071-8293-A4B5C6D7E8F9"
+
+
+def _product(folder: Path) -> Path:
+    """A product of the shipped sample with a code and a service of its own."""
+    shutil.copytree(Path(__file__).parents[3] / "samples" / "remoteit-bulk", folder)
+    file = folder / "product.toml"
+    text = file.read_text().replace("00000000-0000-0000-0000-000000000000", CODE)
+    file.write_text(text.replace('# services = [{ name = "ssh"', 'services = [{ name = "ssh"'))
+    return file
+
+
 def test_the_command(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "factory", "rehearse", "clouds", "--json", "--fault", "throttled=1@/graphql"]
+    command += ["--product", str(_product(tmp_path / "acme"))]
     process = subprocess.Popen(
         [*command, "--state", "clouds/state.sqlite"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
@@ -184,6 +198,9 @@ def test_the_command(tmp_path: Path) -> None:
         context = ssl.create_default_context(cafile=document["ca"])
         reply = httpx2.get(f"{document['url']}/rehearsal/portal/products", verify=context, timeout=20)
         assert reply.json()["products"] == document["products"]
+        (product,) = document["products"]
+        assert product["bic"] == product["services"][0]["pid"] == CODE
+        assert [(one["name"], one["type"], one["port"]) for one in product["services"][1:]] == [("ssh", "ssh", 22)]
         assert httpx2.post(f"{document['url']}/graphql/v1", verify=context, timeout=20).status_code == 429
         credentials = Path(document["credentials"]).read_text()
     finally:
