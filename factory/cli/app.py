@@ -13,7 +13,22 @@ from typing import Annotated
 import typer
 
 from factory import __version__
-from factory.cli import demo, doctor, flash, hooks, image, init, ledger, read, rehearse, run_line, sheet, uboot, unit
+from factory.cli import (
+    demo,
+    doctor,
+    flash,
+    hooks,
+    image,
+    init,
+    ledger,
+    read,
+    rehearse,
+    remoteit,
+    run_line,
+    sheet,
+    uboot,
+    unit,
+)
 from factory.cli.session import Session, print_line
 from factory.errors import Exit, FactoryError
 
@@ -31,7 +46,10 @@ def build() -> typer.Typer:
         name="factory", help=_HELP, epilog=_EPILOG, no_args_is_help=True, rich_markup_mode=None, add_completion=False
     )
     app.callback()(_settle)
-    for module in (demo, init, read, run_line, flash, hooks, sheet, image, uboot, unit, rehearse, ledger, doctor):
+    groups = (
+        demo, init, read, run_line, flash, hooks, sheet, image, uboot, unit, remoteit, rehearse, ledger, doctor,
+    )  # fmt: skip
+    for module in groups:
         module.add_to(app)
     return app
 

@@ -48,6 +48,9 @@ _ADVICE: Mapping[Wrong, str] = {
 }
 
 
+_PASSING = frozenset({Wrong.MISSING, Wrong.OFFLINE, Wrong.SERVICE})
+
+
 @dataclass(frozen=True, slots=True)
 class Named:
     """A unit with something wrong: which, what, and in words."""
@@ -76,8 +79,13 @@ class Confirmed:
 
     @property
     def done(self) -> bool:
-        """Whether nothing is left to wait for."""
+        """Whether every unit is there as it passed."""
         return not self.named
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether anything that is wrong may come right by waiting; a clone does not."""
+        return any(one.wrong in _PASSING for one in self.named)
 
     def as_json(self) -> dict[str, object]:
         """The outcome as plain JSON values."""
