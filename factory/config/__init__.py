@@ -1,6 +1,15 @@
 """The files that people write: product.toml and bench.toml."""
 
-from factory.config.bench import Bench, CardReader, PowerSection, SerialSection, Slot, SshSection, StationSection
+from factory.config.bench import (
+    Bench,
+    CardReader,
+    DeviceKeysSection,
+    PowerSection,
+    SerialSection,
+    Slot,
+    SshSection,
+    StationSection,
+)
 from factory.config.flash import FlashSection
 from factory.config.flash_card import CardFlash
 from factory.config.flash_partition import PartitionFlash
@@ -25,6 +34,7 @@ __all__ = [
     "CardFlash",
     "CardReader",
     "ConfigError",
+    "DeviceKeysSection",
     "FlashSection",
     "HardwareSection",
     "IdentitySection",

@@ -14,8 +14,8 @@ class StationSection(Section):
     """[station]: this computer. Relative paths start at the bench file's folder.
 
     Every `checkpoint_every` events, and when the line stops, the ends of the ledger's chains are written to
-    `checkpoints` and to `checkpoint_copy`, which lies on another disk; signed with `signing_key` (an OpenSSH private key
-    of kind Ed25519) where there is one.
+    `checkpoints` and to `checkpoint_copy`, which lies on another disk; signed with `signing_key` (an OpenSSH private
+    key of kind Ed25519) where there is one.
     """
 
     name: Name
@@ -25,6 +25,17 @@ class StationSection(Section):
     checkpoint_copy: Name | None = None
     checkpoint_every: Annotated[int, Field(ge=1)] = 500
     signing_key: Secret | None = None
+
+
+class DeviceKeysSection(Section):
+    """[device_keys]: where the keys of units that the station registered with a cloud are kept, relative to the bench
+    file's folder. With a `recipient` (`age1...`) they are sealed to whoever has its `identity`, and this station cannot
+    read them back; an office that can names `identity`, a reference to the text `AGE-SECRET-KEY-1...`.
+    """
+
+    folder: Name = "device-keys"
+    recipient: Annotated[str, Field(pattern=r"^age1[02-9ac-hj-np-z]{58}$")] | None = None
+    identity: Secret | None = None
 
 
 class SerialSection(Section):
@@ -86,6 +97,7 @@ class Bench(Section):
     """A whole bench.toml. `folder` is where the file lies."""
 
     station: StationSection
+    device_keys: DeviceKeysSection = DeviceKeysSection()
     slot: tuple[Slot, ...] = ()
     card: tuple[CardReader, ...] = ()
     folder: Path = Field(default=Path(), exclude=True, repr=False)

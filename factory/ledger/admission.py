@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from factory.ledger import attempts as journal_of_attempts
-from factory.ledger import naming, orders
-from factory.ledger.claim import DEVICE_NAME, SERIAL, Claim, Owner, Verdict, claim_of, judge, shown_by
+from factory.ledger import cloud_ids, naming, orders
+from factory.ledger.claim import CLOUD_ID, DEVICE_NAME, SERIAL, Claim, Owner, Verdict, claim_of, judge, shown_by
 from factory.ledger.errors import Refused
 from factory.ledger.journal import append
 from factory.ledger.records import Attempt, as_text
@@ -17,6 +17,9 @@ from factory.ledger.refusals import name_taken, order_changed, order_row_taken, 
 from factory.ledger.schema import identity_values, units
 from factory.ledger.store import Writer
 from factory.values import AttemptState, Facts, Identity, UnitState, Work, canonical
+
+_NO_MARKS = (SERIAL, DEVICE_NAME, CLOUD_ID)
+"""What does not tell boards apart, or is compared by itself."""
 
 
 def admit(
@@ -26,7 +29,7 @@ def admit(
     *,
     lot: str,
     slot: str,
-    fingerprint: str,
+    fingerprint: str | None,
     same_unit: bool | None,
     work: Work | None,
 ) -> Attempt | Refused:
@@ -51,12 +54,17 @@ def admit(
     against = _order_objection(writer.connection, order, known, work)
     if against:
         return _refuse(writer, row, claim, identity, against, "the order's row")
+    against = cloud_ids.objection(writer.connection, identity, known)
+    if against:
+        return _refuse(writer, row, claim, identity, against, "the cloud id")
     if owners:
         attempt = _again(writer, row, claim, identity, facts, owners[0], same_unit)
     else:
         unit = _new_unit(writer, claim, slot)
         naming.give(writer, unit, identity.device_name)
         attempt = _begin(writer, row | {"unit": unit, "number": 1}, claim, identity, facts)
+    if attempt.unit is not None:
+        cloud_ids.give(writer, attempt.unit, identity)
     if order and attempt.unit is not None:
         orders.bind(writer, order, attempt.unit, attempt.id)
     return attempt
@@ -107,7 +115,7 @@ def _owners(connection: Connection, claim: Claim) -> tuple[Owner, ...]:
 def _owner(connection: Connection, unit: int) -> Owner:
     row = connection.execute(select(units).where(units.c.id == unit)).one()
     owned = connection.execute(select(identity_values).where(identity_values.c.unit == unit))
-    values = frozenset((value.kind, value.value) for value in owned if value.kind not in (SERIAL, DEVICE_NAME))
+    values = frozenset((value.kind, value.value) for value in owned if value.kind not in _NO_MARKS)
     last = journal_of_attempts.newest_of(connection, unit)
     return Owner(unit, UnitState(row.state), row.serial, values, last)
 

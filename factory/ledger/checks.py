@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, exists, select
 
-from factory.ledger import flashes, hooks, restores, sqlite
+from factory.ledger import cloud_registrations, flashes, hooks, restores, sqlite
 from factory.ledger.attempts import OPEN_STATES, as_attempt
 from factory.ledger.errors import LedgerError
 from factory.ledger.journal import broken_links
 from factory.ledger.schema import attempts, events, passes, units
-from factory.values import AttemptState, Finding, Severity, UnitState
+from factory.values import AttemptState, CloudState, Finding, Severity, UnitState
 
 _FILE = "LEDGER-FILE"
 _KEEP = "Stop the line and keep a copy of the ledger's files as they are; go on from the last good copy."
@@ -29,7 +29,8 @@ def doctor(connection: Connection) -> tuple[Finding, ...]:
     faults = verify(connection)
     if any(fault.code == _FILE for fault in faults):
         return faults
-    return (*faults, *_in_between(connection), *_restores(connection), *_media(connection), *_hooks(connection))
+    return (*faults, *_in_between(connection), *_restores(connection), *_media(connection), *_hooks(connection),
+            *_clouds(connection))  # fmt: skip
 
 
 def damage(error: LedgerError) -> Finding:
@@ -101,3 +102,13 @@ def _hooks(connection: Connection) -> Iterator[Finding]:
         what = f"unit {hook.hardware_id} passed, hook failed ({hook.tries} tries): {hook.detail}"
         hint = "Mend what the hook needs, then repeat it."
         yield Finding("LEDGER-HOOK", Severity.WARNING, f"attempt {hook.attempt}", what, hint)
+
+
+def _clouds(connection: Connection) -> Iterator[Finding]:
+    for record in cloud_registrations.every(connection):
+        if record.state in (CloudState.INTENT, CloudState.UNKNOWN):
+            what = (
+                f"unit {record.hardware_id}: nobody knows whether the cloud registered it; {record.cause or 'no reply'}"
+            )
+            hint = "`factory xyte resolve` finds out, deletes the cloud's record, and lets the unit register again."
+            yield Finding("CLOUD-UNKNOWN", Severity.WARNING, f"registration {record.token}", what, hint)

@@ -17,6 +17,7 @@ SERIAL = "serial"
 HARDWARE_ID = "hardware-id"
 FOLDED = "hardware-id-folded"
 DEVICE_NAME = "device-name"
+CLOUD_ID = "cloud-id"
 
 Value = tuple[str, str]
 
@@ -97,6 +98,8 @@ def shown_by(facts: Facts | None, identity: Identity | None) -> frozenset[Value]
         shown |= {(DEVICE_NAME, identity.device_name.text), name_value(identity.device_name)}
         if identity.serial:
             shown.add((SERIAL, identity.serial))
+        if "cloud_id" in identity.registration:
+            shown.add((CLOUD_ID, identity.registration["cloud_id"]))
     return frozenset(shown | {(MAC, mac.plain) for mac in macs})
 
 

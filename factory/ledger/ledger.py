@@ -22,6 +22,7 @@ from factory.ledger import (
     restores,
     tracing,
 )
+from factory.ledger.cloud_desk import CloudDesk
 from factory.ledger.confirmations import Confirmations
 from factory.ledger.database import Hold
 from factory.ledger.errors import DAMAGED, HostKeyAlarm, LedgerError, Refused
@@ -43,7 +44,7 @@ from factory.values import AttemptState, Event, Facts, Finding, Identity, Proof,
 Data = Mapping[str, object]
 
 
-class Ledger(FlashDesk, Confirmations):
+class Ledger(FlashDesk, Confirmations, CloudDesk):
     """Every method is one transaction; what it returns is committed. All raise LedgerError when the file cannot be
     read or written. `data` is canonical JSON (TypeError otherwise) and holds no secret.
     """
@@ -126,12 +127,13 @@ class Ledger(FlashDesk, Confirmations):
         *,
         lot: str,
         slot: str,
-        fingerprint: str,
+        fingerprint: str | None,
         same_unit: bool | None = None,
         work: Work | None = None,
     ) -> Attempt:
-        """Give a unit its identity, once. `fingerprint` stands for the registration key, which is never stored; `work`
-        is what the identity was made with. The unit's row of the order becomes its own.
+        """Give a unit its identity, once. `fingerprint` stands for the registration key, which is never stored,
+        None where there is none; `work` is what the identity was made with. The unit's row of the order becomes its
+        own.
 
         Raises Refused: `ledger.clone`, `ledger.already-passed`, `ledger.name-taken`, `ledger.order-row-taken`,
         `ledger.order-changed` (committed as refused attempts); `ledger.two-order-rows` (not committed); or

@@ -35,8 +35,9 @@ _SHA256 = String(64)
 DEAD_ROWS = ("rejected", "needs-republish")
 _LIVE = text("state NOT IN ('rejected', 'needs-republish')")
 
-# A unit has one device name, and one attempt at a time holds its lease.
+# A unit has one device name, and one cloud id, and one attempt at a time holds its lease.
 _NAMED = text("kind = 'device-name'")
+_CLOUD_ID = text("kind = 'cloud-id'")
 _LEASED = text("state IN ('admitted', 'flashing', 'flashed', 'proved')")
 
 
@@ -84,6 +85,7 @@ identity_values = Table(
     Index("identity_values_unit", "unit"),
     Index("identity_values_value", "value"),
     Index("identity_values_one_name", "unit", unique=True, sqlite_where=_NAMED, postgresql_where=_NAMED),
+    Index("identity_values_one_cloud_id", "unit", unique=True, sqlite_where=_CLOUD_ID, postgresql_where=_CLOUD_ID),
 )
 
 attempts = Table(

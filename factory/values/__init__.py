@@ -2,6 +2,7 @@
 
 from factory.values.canonical import canonical, digest
 from factory.values.characters import InvalidValue, ascii_faults, describe, shown
+from factory.values.cloud import CloudRecord, CloudState
 from factory.values.event import Event
 from factory.values.facts import ConnectdShow, Facts, Work
 from factory.values.finding import Finding, Severity
@@ -25,6 +26,8 @@ __all__ = [
     "BulkIdentificationCode",
     "Category",
     "CloudId",
+    "CloudRecord",
+    "CloudState",
     "ConnectdShow",
     "DeviceName",
     "Event",

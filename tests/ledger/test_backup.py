@@ -79,6 +79,8 @@ def test_an_older_schema_on_a_server_waits_for_the_command(tmp_path: Path, both_
         make_pass(ledger, 1)
         with made.bare(ledger) as connection:
             connection.execute(text("ALTER TABLE attempts DROP COLUMN template_sha256, DROP COLUMN product_sha256"))
+            connection.execute(text("DROP TABLE cloud_registrations, cloud_key_uses"))
+            connection.execute(text("DROP INDEX identity_values_one_cloud_id"))
             connection.execute(text("UPDATE alembic_version SET version_num = '0003'"))
     with pytest.raises(UsageError, match="has schema 0003") as caught:
         opened(tmp_path)
