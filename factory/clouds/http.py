@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 _Answer = TypeVar("_Answer")
 _LARGEST = 16 * 1024 * 1024
 _SENDING = ("http11.send_request_headers.started", "http2.send_request_headers.started")
-_CONNECTED = ("connection.connect_tcp.complete", "http_proxy.start_tls.complete")
+# TLS takes the socket over from TCP: whichever came last is the one in use.
+_CONNECTED = (".connect_tcp.complete", ".start_tls.complete")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,7 @@ class Https:
         def watch(event: str, info: Mapping[str, Any]) -> None:
             if event in _SENDING:
                 sent.set()
-            elif event in _CONNECTED:
+            elif event.endswith(_CONNECTED):
                 self._socket = info["return_value"].get_extra_info("socket")
 
         request = self._client.build_request(
@@ -242,7 +243,7 @@ def trusted(ca: Path | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(ca)) if ca is not None else httpx2.create_ssl_context()
     except OSError as error:
         where = str(ca) if ca is not None else "the file or folder that SSL_CERT_FILE or SSL_CERT_DIR names"
-        reason = error.strerror or "holds no certificate"
+        reason = "holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
         raise UsageError(f"cannot read certificates from {where}: {reason}", code="cloud.ca") from error
 
 
