@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tools import bench_card, bench_flash, bench_images, bench_line, bench_sheets, bench_start
+from tools import bench_card, bench_flash, bench_images, bench_ledger, bench_line, bench_sheets, bench_start
 from tools.measure import Ratio
 
 SECTIONS: dict[str, Callable[[], Iterator[Ratio]]] = {
@@ -25,6 +25,7 @@ SECTIONS: dict[str, Callable[[], Iterator[Ratio]]] = {
     "images": bench_images.ratios,
     "flash": bench_flash.ratios,
     "card": bench_card.ratios,
+    "ledger": bench_ledger.ratios,
 }
 
 
