@@ -16,7 +16,7 @@ from factory.ledger.errors import LedgerError
 from factory.ledger.order_records import Head
 from factory.ledger.records import as_data, as_text, as_time
 from factory.ledger.schema import events, stations
-from factory.ledger.store import Writer
+from factory.ledger.store import ChainEnd, LostRace, Writer
 from factory.values import Event, canonical, digest
 
 GENESIS = "0" * 64
@@ -26,7 +26,11 @@ _HASHED = ("station", "seq", "kind", "slot", "attempt", "at", "operator", "softw
 _read_head = select(stations).where(stations.c.name == bindparam("station"))
 _head = _read_head.with_for_update()
 _first_head = insert(stations)
-_next_head = update(stations).where(stations.c.name == bindparam("station"))
+_next_head = update(stations).where(
+    stations.c.name == bindparam("station"),
+    stations.c.seq == bindparam("was"),
+    stations.c.hash == bindparam("before"),
+)
 _append = insert(events)
 
 
@@ -43,29 +47,42 @@ def append(
     A clock that went back, or stands before 2024, is flagged in the data ("clock") and never fails. Raises
     TypeError for data that is not canonical JSON.
     """
-    station = writer.signature.station
-    head = writer.connection.execute(_head, {"station": station}).first()
-    seq = head.seq + 1 if head else 1
-    full = dict(data or {}) | _clock_fault(writer, head)
-    row: dict[str, Any] = {
-        **writer.signature.columns(),
-        "seq": seq,
-        "kind": kind,
-        "slot": slot,
-        "attempt": attempt,
-        "at": as_text(writer.now),
-        "prev": head.hash if head else GENESIS,
-    }
-    row["hash"] = _hash(row, full)
+    told = {"kind": kind, "slot": slot, "attempt": attempt, "at": as_text(writer.now)}
+    row, full = _next(writer, writer.head, told, data or {})
+    if writer.head is None or not _move(writer, row, writer.head):
+        # Not known, or another process of this station went on meanwhile: look, and hold it until the commit.
+        station = {"station": writer.signature.station}
+        found = writer.connection.execute(_head, station).first()
+        head = ChainEnd(found.seq, found.hash, found.at) if found else None
+        row, full = _next(writer, head, told, data or {})
+        if head is None:
+            first = {"name": row["station"], "seq": row["seq"], "hash": row["hash"], "at": row["at"]}
+            writer.connection.execute(_first_head, first)
+        elif not _move(writer, row, head):
+            raise LostRace(None)
     writer.connection.execute(_append, {**row, "data": canonical(full).decode("utf-8")})
-    moved = {"seq": seq, "hash": row["hash"], "at": row["at"]}
-    if head:
-        writer.connection.execute(_next_head, {"station": station, **moved})
-    else:
-        writer.connection.execute(_first_head, {"name": station, **moved})
-    event = Event(kind, station, writer.now, slot, attempt, seq, full)
+    writer.head = ChainEnd(row["seq"], row["hash"], row["at"])
+    event = Event(kind, row["station"], writer.now, slot, attempt, row["seq"], full)
     writer.events.append(event)
     return event
+
+
+def _next(
+    writer: Writer, head: ChainEnd | None, told: Mapping[str, object], data: Mapping[str, object]
+) -> tuple[dict[str, Any], dict[str, object]]:
+    """The event that follows `head`: its row without the data, and the data with what is wrong with the clock."""
+    full = dict(data) | _clock_fault(writer, head)
+    row: dict[str, Any] = {**writer.signature.columns(), **told}
+    row |= {"seq": head.seq + 1 if head else 1, "prev": head.hash if head else GENESIS}
+    row["hash"] = _hash(row, full)
+    return row, full
+
+
+def _move(writer: Writer, row: Mapping[str, Any], head: ChainEnd) -> bool:
+    """Put the chain's end after `head`, if it is there; whoever moved it holds it until the commit."""
+    moved = {"station": row["station"], "was": head.seq, "before": head.hash}
+    values = {"seq": row["seq"], "hash": row["hash"], "at": row["at"]}
+    return writer.connection.execute(_next_head, moved | values).rowcount == 1
 
 
 def head(connection: Connection, station: str) -> Head:
@@ -110,7 +127,7 @@ def _hash(row: Mapping[str, Any], data: Mapping[str, object]) -> str:
     return digest({name: row[name] for name in _HASHED} | {"data": dict(data)})
 
 
-def _clock_fault(writer: Writer, head: Row[Any] | None) -> dict[str, str]:
+def _clock_fault(writer: Writer, head: ChainEnd | None) -> dict[str, str]:
     if writer.now.year < 2024:
         return {"clock": f"stands at {as_text(writer.now)}, before 2024"}
     if head and writer.now < as_time(head.at) - _BACKWARD:

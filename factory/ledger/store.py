@@ -42,14 +42,26 @@ class Signature:
         return {"station": self.station, "operator": self.operator, "software": self.software}
 
 
+@dataclass(frozen=True, slots=True)
+class ChainEnd:
+    """The last event of this station's chain: its number, hash and time."""
+
+    seq: int
+    hash: str
+    at: str
+
+
 @dataclass(slots=True)
 class Writer:
-    """One write transaction: its connection, who writes, when, and the events that it will announce."""
+    """One write transaction: its connection, who writes, when, and the events that it will announce. `head` is where
+    the station's chain ended when this process last committed; another process of the station may have gone on.
+    """
 
     connection: Connection
     signature: Signature
     now: datetime
     events: list[Event] = field(default_factory=list)
+    head: ChainEnd | None = None
 
 
 class LostRace(LedgerError):  # noqa: N818 - reads as what happened
@@ -76,6 +88,7 @@ class Store:
         # Threads of one station queue here, in turn, instead of polling for the database's lock.
         self._lock = threading.Lock()
         self._listeners: list[Listener] = []
+        self._head: ChainEnd | None = None
         self._closed = False
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
@@ -129,8 +142,11 @@ class Store:
             with self._explained(), self._writing.begin() as connection:
                 now = self._clock()
                 # The ledger keeps milliseconds: what is announced equals what is read back.
-                writer = Writer(connection, self.signature, now.replace(microsecond=now.microsecond // 1000 * 1000))
+                now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+                writer = Writer(connection, self.signature, now, head=self._head)
+                self._head = None  # unless this commits
                 yield writer
+            self._head = writer.head
             for event in writer.events:
                 for listener in self._listeners:
                     _hand(event, listener)
