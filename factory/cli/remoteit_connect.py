@@ -69,9 +69,9 @@ def connect(
     chosen = _mode(mode, ip, yes=yes)
     with use_account(profile, credentials, server, ca, account=account) as (cloud, _):
         meant = find_service(cloud, service)
-        talk().print(f"connecting to {meant.words}", soft_wrap=True, markup=False)
         interrupts = Interrupts()
         with interrupts.held():
+            talk().print(f"connecting to {meant.words}", soft_wrap=True, markup=False)
             # Once it was asked for, only the reply's id can end it: an interrupt waits for that.
             opened = cloud.connect(meant.service_id, chosen, ip=ip)
             if check:

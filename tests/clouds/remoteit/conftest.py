@@ -55,7 +55,7 @@ class World:
     def new_ids(self, count: int) -> list[str]:
         return [f"aacc{next(_numbers):08x}" for _ in range(count)]
 
-    def boot(self, code: str, hwid: str) -> None:
+    def boot(self, code: str, hwid: str, *, key: str | None = None) -> None:
         """A unit's first boot, in as few words as the cloud takes."""
         with httpx2.Client(
             base_url=self.clouds.url, verify=ssl.create_default_context(cafile=str(self.clouds.ca)), trust_env=False
@@ -70,7 +70,7 @@ class World:
             projects = http.get(f"{_BULK}/device/friendly/configuration/{code}/{hwid}/").json()["projects"]
             secret = ""
             for pid in projects.split(","):
-                asked = {"project_id": pid, "hardware_id": hwid, "registration_key": f"KEY-{hwid}"}
+                asked = {"project_id": pid, "hardware_id": hwid, "registration_key": key or f"KEY-{hwid}"}
                 answer = post("/register", asked)
                 assert answer["status"] == "true", answer
                 secret = answer["secret"] if pid == code else secret
