@@ -21,6 +21,7 @@ from factory.lots import export
 from factory.rehearsal.clouds.faults import CloudFault
 from factory.rehearsal.clouds.remoteit.portal import ServiceSpec
 from factory.rehearsal.clouds.server import SimulatedClouds
+from factory.rehearsal.clouds.world import Settings
 from tests.clouds.remoteit.conftest import SERVICES, World
 from tests.lots.made import CODE, LOT, ledger, make_pass, product
 from tests.units.servers import openssh
@@ -31,7 +32,8 @@ Call = Callable[..., int]
 
 @pytest.fixture(scope="module")
 def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedClouds]:
-    with SimulatedClouds(tmp_path_factory.mktemp("clouds") / "state") as started:
+    settings = Settings(slow_seconds=1.0)
+    with SimulatedClouds(tmp_path_factory.mktemp("clouds") / "state", settings=settings) as started:
         yield started
 
 
@@ -93,9 +95,7 @@ def lot(world: World, tmp_path: Path) -> Iterator[Product]:
     """A lot of three, exported, and uploaded and published in the simulated portal."""
     product(tmp_path / "p")
     file = tmp_path / "p" / "product.toml"
-    text = file.read_text()
-    assert "\n# services = [" in text or "services" in text
-    lines = [line for line in text.splitlines() if not line.lstrip("# ").startswith("services =")]
+    lines = [line for line in file.read_text().splitlines() if not line.lstrip("# ").startswith("services =")]
     at = lines.index("[registration]") + 1
     lines.insert(
         at, 'services = [{ name = "ssh", type = "ssh", port = 22 }, { name = "web", type = "http", port = 80 }]'
@@ -136,7 +136,6 @@ def test_confirm(world: World, call: Call, lot: Product, capsys: pytest.CaptureF
 
 
 def test_confirm_waits_and_goes_on(world: World, call: Call, lot: Product, capsys: pytest.CaptureFixture[str]) -> None:
-    world.clouds.faults.set(CloudFault.SLOW, 1, "/graphql")
     code = "import sys; from factory.cli import main; sys.exit(main(sys.argv[1:]))"
     arguments = [*CONFIRM, "--online", "--wait", "2", "--every", "1", "--json-lines"]
     command = [sys.executable, "-c", code, "remoteit", *arguments, "--credentials", str(world.clouds.credentials)]
@@ -165,11 +164,8 @@ def test_confirm_waits_and_goes_on(world: World, call: Call, lot: Product, capsy
 
 def boot(world: World, hwid: str) -> None:
     """A first boot with the key of the lot's own CSV."""
-    key = next(
-        line.split(",")[0]
-        for line in Path("out").glob("*.csv").__next__().read_text().splitlines()
-        if f",{hwid}," in line
-    )
+    (upload,) = Path("out").glob("*.csv")
+    key = next(line.split(",")[0] for line in upload.read_text().splitlines() if f",{hwid}," in line)
     world.boot(CODE, hwid, key=key)
 
 
@@ -253,7 +249,7 @@ def test_an_interrupt_ends_the_connection(world: World, unit: str, number: int, 
             assert checking.stderr is not None
             assert "connecting to" in checking.stderr.readline()
             if moment == "asked":
-                time.sleep(0.5)  # the slow reply takes three seconds
+                time.sleep(0.3)  # the slow reply takes a second
             else:
                 listener.settimeout(30)
                 stream, _ = listener.accept()
