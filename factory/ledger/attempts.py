@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, insert, or_, select, update
 
-from factory.ledger.claim import Value
+from factory.ledger.claim import HARDWARE_ID, MAC, SERIAL, Value
 from factory.ledger.journal import append
 from factory.ledger.records import Attempt, as_text, as_time
-from factory.ledger.schema import attempts, hooks, lots, passes, sightings, units
+from factory.ledger.schema import attempts, hooks, identity_values, lots, passes, sightings, units
 from factory.ledger.store import Writer
 from factory.values import AttemptState, Event, Proof, Receipt, UnitState, canonical
 
@@ -94,8 +94,10 @@ def move(
         raise ValueError(f"attempt {attempt} cannot go from {known.state} to {state}")
     if state.is_final:
         columns["ended"] = as_text(writer.now)
-    if state is AttemptState.FLASHING and known.unit is not None:
-        in_rework(writer, known.unit)
+    if state is AttemptState.FLASHING:
+        # Without a record it may all the same be a unit that the ledger knows.
+        for unit in (known.unit,) if known.unit is not None else _units_seen_in(writer.connection, attempt):
+            in_rework(writer, unit)
     if state is AttemptState.FLASHED and data:
         columns["receipt"] = _json(dict(data))
     writer.connection.execute(update(attempts).where(attempts.c.id == attempt).values(state=str(state), **columns))
@@ -126,6 +128,24 @@ def complete(writer: Writer, attempt: int, receipt: Receipt, proof: Proof, *, ho
         due = {"attempt": attempt, "done": False, "tries": 0, "detail": "not run yet", "last_at": as_text(writer.now)}
         writer.connection.execute(insert(hooks).values(**due))
     return event
+
+
+def units_showing(connection: Connection, shown: frozenset[Value]) -> tuple[int, ...]:
+    """The units that own any of these MAC addresses, serials and hardware ids."""
+    one = [
+        (identity_values.c.kind == kind) & (identity_values.c.value == value)
+        for kind, value in sorted(shown)
+        if kind in (HARDWARE_ID, MAC, SERIAL)
+    ]
+    if not one:
+        return ()
+    query = select(identity_values.c.unit).where(or_(*one)).distinct().order_by(identity_values.c.unit)
+    return tuple(connection.execute(query).scalars())
+
+
+def _units_seen_in(connection: Connection, attempt: int) -> tuple[int, ...]:
+    rows = connection.execute(select(sightings.c.kind, sightings.c.value).where(sightings.c.attempt == attempt))
+    return units_showing(connection, frozenset((row.kind, row.value) for row in rows))
 
 
 def in_rework(writer: Writer, unit: int) -> None:

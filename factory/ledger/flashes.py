@@ -202,6 +202,9 @@ def begin_outside(
     told: dict[str, object] = {"hardware_id": hardware_id, "reason": reason, **seen(facts), **data}
     if off_ledger is not None:
         append(writer, "flash.off-ledger", slot=place, data={**told, "reason": off_ledger})
+        named = frozenset() if hardware_id is None else frozenset({(HARDWARE_ID, hardware_id)})
+        for unit in journal_of_attempts.units_showing(writer.connection, named | shown_by(facts, None)):
+            journal_of_attempts.in_rework(writer, unit)
     elif hardware_id is not None:
         ordered = None if record else _on_order(writer.connection, hardware_id)
         if ordered is None:

@@ -104,6 +104,30 @@ def test_off_the_ledger_nobody_passes_and_everything_is_found(ledger: Ledger) ->
     assert make_pass(ledger, 5, serial="SN9").unit is not None
 
 
+def test_a_unit_that_passed_is_in_no_upload_once_it_is_written_off_the_ledger(ledger: Ledger) -> None:
+    for number in (1, 5):
+        make_pass(ledger, number, serial=f"SN{number}")
+    attempt = ledger.admit_off_ledger(
+        identity(5), facts(5, serial="SN5"), binding=BINDING, slot="B", image=IMAGE, reason="a try"
+    )
+    assert len(ledger.passed_units(LOT)) == 2, "nothing was written yet"
+    ledger.advance(attempt.id, AttemptState.FLASHING, image=IMAGE)
+    assert [unit.hardware_id for unit in ledger.passed_units(LOT)] == ["hw-1"]
+    ledger.failed(attempt.id, "flash.cut", "cut")
+    (history,) = ledger.trace("hw-5").units
+    assert history.state == "rework"
+    begin(ledger, "hw-1", off="a card at the fair")
+    assert ledger.passed_units(LOT) == ()
+
+
+def test_a_boot_loader_that_names_a_unit_that_passed_puts_it_in_rework_off_the_ledger_too(ledger: Ledger) -> None:
+    make_pass(ledger, 1)
+    ledger.begin_outside(
+        None, place="B", reason=None, off_ledger="a whole system", facts=facts(1), data={"image": IMAGE}
+    )
+    assert ledger.passed_units(LOT) == ()
+
+
 def test_a_crash_off_the_ledger_is_known_until_the_unit_is_at_work_again(tmp_path: Path) -> None:
     with opened(tmp_path) as ledger:
         first = off_ledger(ledger, 5)
