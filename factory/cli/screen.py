@@ -37,6 +37,7 @@ class Screen:
         self.views = {slot: SlotView() for slot in slots}
         self._footer: Callable[[], str] = str
         self.notice = ""  # stands in the footer's place; what is written past a drawn screen is drawn over
+        self.warning = ""  # stays until the line ends
         self.drawn = False
 
     def with_footer(self, footer: Callable[[], str]) -> Screen:
@@ -45,7 +46,9 @@ class Screen:
         return self
 
     def follow(self, event: Event) -> None:
-        """Take one event into account; events without a slot change nothing."""
+        """Take one event into account; of events without a slot only warnings are shown."""
+        if event.kind == "line.warning":
+            self.warning = str(event.data["message"])
         view = self.views.get(event.slot or "")
         if view is None:
             return
@@ -73,7 +76,7 @@ class Screen:
             expand=True,
             pad_edge=False,
             box=SIMPLE_HEAD,
-            caption=self.notice or self._footer() or None,
+            caption="\n".join(filter(None, (self.warning, self.notice or self._footer()))) or None,
             caption_justify="left",
         )
         for name in ("slot", "", "hardware id", "s", ""):
@@ -136,5 +139,7 @@ def _plain(event: Event, console: Console) -> None:
         who = f" {data['hardware_id']}" if data.get("hardware_id") else ""
         hint = f" - {data['hint']}" if data.get("hint") and data["state"] == "fail" else ""
         console.print(f"{event.slot}:{who} {data['text']}{hint}", soft_wrap=True, markup=False)
+    elif event.kind == "line.warning":
+        console.print(f"warning: {event.data['message']}", style="yellow", soft_wrap=True, markup=False)
     elif event.kind in ("slot.question", "line.bug", "attempt.unknown"):
         console.print(f"{event.slot or event.station}: {event.kind} {dict(event.data)}", soft_wrap=True, markup=False)

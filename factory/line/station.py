@@ -14,6 +14,7 @@ from factory.flashing import method_of
 from factory.identity import Identifier, KeySource
 from factory.images import Builder
 from factory.ledger import Binding, Ledger
+from factory.line.checkpointing import Checkpoints
 from factory.line.feed import Feed
 from factory.line.operator import Key
 from factory.line.quota import Quota
@@ -59,6 +60,8 @@ def open_line(
     chosen = _choose(bench, slots)
     login = login_of(product)
     feed = Feed(bench.station.name)
+    checkpoints = Checkpoints(bench, ledger, feed)
+    checkpoints.require_current()
     setup = Setup(
         product=product,
         bench=bench,
@@ -77,7 +80,7 @@ def open_line(
         debug=debug,
         secrets=secrets_of(product, login),
     )
-    line = Line(setup, chosen, operator)
+    line = Line(setup, chosen, operator, checkpoints)
     binding = Binding(product.product.name, product.sha256, builder.template_hash, keys.version)
     try:
         ledger.bind_lot(lot, binding, accept_reason=accept_changed_product)
@@ -102,8 +105,9 @@ def _require_profile(product: Product) -> None:
 class Line:
     """A station at work. Made by `open_line`; it runs once."""
 
-    def __init__(self, setup: Setup, slots: Sequence[Slot], operator: str) -> None:
+    def __init__(self, setup: Setup, slots: Sequence[Slot], operator: str, checkpoints: Checkpoints) -> None:
         self._setup = setup
+        self._checkpoints = checkpoints
         self._slots = tuple(slots)
         self._operator = operator
         self._stop = threading.Event()
@@ -165,6 +169,7 @@ class Line:
             event = self._setup.feed.get(_TICK)
             if event is not None:
                 on_event(event)
+                self._checkpoints.count(event)
             if self._quota.is_used_up:
                 self._stop.set()
 
@@ -176,6 +181,7 @@ class Line:
         for thread in running:
             thread.join()
         self._setup.ledger.record("station.stopped", data={"lot": self._setup.lot})
+        self._checkpoints.write()
         self.leave()
 
 
