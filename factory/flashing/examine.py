@@ -20,7 +20,15 @@ from factory.flashing.objections import (
     space_findings,
     tool_findings,
 )
-from factory.flashing.plan import EMPTY_FOLDERS, PACKAGE_FILES, Destination, Flashable, Preflight, require_flashable
+from factory.flashing.plan import (
+    EMPTY_FOLDERS,
+    PACKAGE_FILES,
+    Destination,
+    Flashable,
+    Preflight,
+    require_flashable,
+    withheld,
+)
 from factory.flashing.saving import saving_of
 from factory.units.deadline import Deadline
 from factory.units.protocol import Unit
@@ -71,7 +79,7 @@ def _sight(unit: Unit, image: Flashable, section: UnitSection, deadline: Deadlin
         digest=digest,
         hashed=frozenset(f"{top}/{name}" for name in PACKAGE_FILES),
         resolve=True,
-        before=notes_script(section, top),
+        before=notes_script(section, f"{top}/{withheld(entries)}"),
         after=mounts_script(section),
         deadline=deadline.within(section.timeouts.command),
     )

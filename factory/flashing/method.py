@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from factory.config import Product, UnitSection
+from factory.config import BulkRegistration, Product, UnitSection
 from factory.errors import UsageError
 from factory.flashing.by_files import flash
 from factory.flashing.examine import preflight
@@ -97,7 +97,7 @@ class FilesMethod:
     name = "files"
 
     def __init__(self, product: Product, owner: str | None = None) -> None:
-        self._section = product.unit
+        self._section = files_section(product)
         self._root = product.image.root
         self._owner = owner
 
@@ -160,6 +160,14 @@ class FilesMethod:
 
     def _seen(self, image: Image) -> Image:
         return seen_from(image, self._root, self._section.connectd_dir)
+
+
+def files_section(product: Product) -> UnitSection:
+    """[unit] with the folder that the files lie below: connectd's own, and for another cloud the image's root."""
+    root = product.image.root
+    if isinstance(product.registration, BulkRegistration) or root is None:
+        return product.unit
+    return product.unit.model_copy(update={"connectd_dir": root})
 
 
 def method_of(product: Product, owner: str | None = None) -> Method:

@@ -9,7 +9,6 @@ from shlex import quote
 
 from factory.config import UnitSection
 from factory.flashing.pending import STAGING
-from factory.flashing.plan import CODE_FILE
 from factory.flashing.saving import program_of, saves_script
 
 NEEDED = ("cat", "ls", "mkdir", "mv", "rm", "chmod", "sync")
@@ -50,14 +49,13 @@ class Notes:
         )
 
 
-def notes_script(section: UnitSection, top: str) -> str:
-    """Missing programs, a running connectd, an interrupted flash, free space. Processes are seen by their names
-    under /proc (which cuts them after 15 characters): that needs neither pidof nor ps, and stays inside a simulated
-    unit's folder.
+def notes_script(section: UnitSection, place: str) -> str:
+    """Missing programs, a running connectd, an interrupted flash and the free space at `place`, the file that is
+    withheld. Processes are seen by their names under /proc (which cuts them after 15 characters): that needs neither
+    pidof nor ps, and stays inside a simulated unit's folder.
     """
     root = "" if section.simulated else "/"
     saves = saves_script(program_of(section)) if section.persistence == "save-config" else ""
-    code = quote(f"{top}/{CODE_FILE}")
     return f"""
 for t in {" ".join(NEEDED)}; do command -v $t >/dev/null 2>&1 || printf 'n missing %s\\n' $t; done
 for c in {root}proc/[0-9]*/comm; do
@@ -65,7 +63,7 @@ for c in {root}proc/[0-9]*/comm; do
   case $c in connectd|connectd.*|connectd_contro*) printf 'n running process %s\\n' "$c";; esac
 done 2>/dev/null
 for c in {root}var/run/connectd/*.pid; do [ -e "$c" ] && printf 'n running pidfile %s\\n' "${{c##*/}}"; done
-c=$(real {code}); c=${{c%/*}}
+c=$(real {quote(place)}); c=${{c%/*}}
 for s in "$c/{STAGING}" "$c/{STAGING}.undo"; do [ -f "$s/undo" ] && printf 'n interrupted\\n'; done
 while [ -n "$c" ] && [ ! -d "$c" ]; do c=${{c%/*}}; done
 df -Pk "${{c:-/}}" 2>/dev/null | while read -r l; do printf 'n df %s \\n' "$l"; done

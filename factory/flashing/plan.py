@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +15,8 @@ from factory.values import FileEntry, Manifest
 
 CODE_FILE = "bulk_identification_code.txt"
 """Without this file a unit cannot register (remote.it reference, section 2.1): it goes first and comes last."""
+WITHHELD = (CODE_FILE, "access_key", "hardware_key", "registration")
+"""The file of each cloud without which a unit can do nothing there; the first of them that an image has."""
 ID_FILE = "hardware_id.txt"
 PACKAGE_FILES = frozenset(("oem_settings", "schannel.conf"))
 """Files of the installed package, whose original hash is kept when the image replaces them."""
@@ -85,8 +87,9 @@ class Preflight:
 
     @property
     def code(self) -> int:
-        """The index of the bulk identification code's file."""
-        return next(i for i, one in enumerate(self.destinations) if one.entry.path == CODE_FILE)
+        """The index of the bulk identification code's file, or what stands for it at another cloud."""
+        name = withheld(one.entry for one in self.destinations)
+        return next(i for i, one in enumerate(self.destinations) if one.entry.path == name)
 
     @property
     def files(self) -> tuple[int, ...]:
@@ -137,12 +140,18 @@ class Preflight:
         }
 
 
+def withheld(entries: Iterable[FileEntry]) -> str | None:
+    """The path of the file that goes first and comes last."""
+    files = {entry.path for entry in entries if not entry.is_folder}
+    return next((name for name in WITHHELD if name in files), None)
+
+
 def require_flashable(image: Flashable) -> None:
     """Raise UsageError for an image that this method cannot put on a unit safely."""
     entries = image.manifest.files
-    if CODE_FILE not in {entry.path for entry in entries if not entry.is_folder}:
+    if withheld(entries) is None:
         raise UsageError(
-            f"the image has no {CODE_FILE}",
+            f"the image has none of {', '.join(WITHHELD)}",
             hint="The order of the flash rests on that file: without it a unit cut half-way could register.",
             code="flash.image",
         )

@@ -13,7 +13,7 @@ from factory.ledger.first_articles import STOPPED
 from factory.line.steps import Progress, Steps, Tools
 from factory.line.summary import Outcome
 from factory.units.deadline import Cancelled
-from factory.values import AttemptState, Severity
+from factory.values import UNIT_TAKEN, AttemptState, Severity, UnitState
 
 BUG = "line.bug"
 INTERRUPTED = "line.interrupted"
@@ -40,7 +40,9 @@ def end(tools: Tools, steps: Steps, progress: Progress, error: Exception) -> End
         _report_bug(tools, progress, error)
     tools.transcript.note(f"{ending.outcome}: {ending.cause} [{ending.code}]")
     try:
-        return _commit(tools, progress, error, ending)
+        ending = _commit(tools, progress, error, ending)
+        _quarantine(tools, progress, ending)
+        return ending
     except FactoryError as failure:
         # The ledger is gone, so nothing further can be admitted; this outcome is shown all the same.
         data = {"code": ending.code, "message": ending.cause, "ledger": tools.masks.text(failure.message)}
@@ -102,6 +104,13 @@ def _commit(tools: Tools, progress: Progress, error: Exception, ending: Ending) 
         state=state,
     )
     return Ending(ending.outcome, ending.code, ending.cause, ending.hint, attempt.id)
+
+
+def _quarantine(tools: Tools, progress: Progress, ending: Ending) -> None:
+    """Put a unit aside that the cloud knows already and nobody has the key of."""
+    if ending.code == UNIT_TAKEN and progress.identity is not None:
+        hardware_id = progress.identity.hardware_id.text
+        tools.setup.ledger.change_unit(hardware_id, UnitState.QUARANTINED, ending.cause)
 
 
 def _so_far(tools: Tools, progress: Progress) -> dict[str, object]:

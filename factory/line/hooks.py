@@ -84,4 +84,6 @@ def secret_variables(product: Product) -> frozenset[str]:
     references: list[SecretRef | None] = [product.unit.login.password]
     if product.identity.key is not None:
         references.append(product.identity.key.secret)
+    names = ("hardware_key", "partner_key", "registration_code")
+    references += [getattr(product.registration, name, None) for name in names]
     return frozenset(ref.target for ref in references if ref is not None and ref.scheme == "env")

@@ -205,6 +205,10 @@ def against_record(record: UnitRecord, identity: Identity, keys: KeySource) -> N
     identity than the ledger has for it.
     """
     stated = identity.public()
+    own = stated.get("registration")
+    if isinstance(own, dict):
+        # What the cloud gave to the unit later (its id, its hubs) stands in its image alone.
+        stated["registration"] = {name: own[name] for name in record.identity.get("registration", {}) if name in own}
     other = [name for name in _OWN if record.identity.get(name) != stated.get(name) and name in record.identity]
     if other:
         raise Refused(

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from factory.config import Bench, Product, Slot
+from factory.config import Bench, PackageRegistration, Product, Slot, XyteRegistration
 from factory.flashing import Method, PowerControl
 from factory.identity import Identifier, KeySource
 from factory.images import Builder
 from factory.ledger import Ledger
 from factory.line.feed import Feed
 from factory.line.power import SlotPower
+from factory.line.registering import Registering
 from factory.line.routes import Route
 from factory.line.timing import Timing
 from factory.secrets import Secret
@@ -43,6 +44,7 @@ class Setup:
     feed: Feed
     routes_of: RoutesOf
     transcripts: Path
+    registering: Registering | None = None
     images_out: Path | None = None
     timing: Timing = field(default_factory=Timing)
     interactive: bool = False
@@ -74,10 +76,15 @@ def login_of(product: Product) -> Login:
 
 
 def secrets_of(product: Product, login: Login) -> tuple[Secret, ...]:
-    """Everything secret that is known before the first unit: the password and the master secret. Raises SecretError."""
+    """Everything secret that is known before the first unit: password, master secret, keys. Raises SecretError."""
     known = [] if login.password is None else [login.password]
     if product.identity.key is not None:
         known.append(product.identity.key.secret.resolve(product.folder))
+    registration = product.registration
+    if isinstance(registration, XyteRegistration):
+        known.append(registration.hardware_key.resolve(product.folder))
+    if isinstance(registration, PackageRegistration) and registration.registration_code is not None:
+        known.append(registration.registration_code.resolve(product.folder))
     return tuple(known)
 
 

@@ -18,6 +18,7 @@ from factory.line.checkpointing import Checkpoints
 from factory.line.feed import Feed
 from factory.line.operator import Key
 from factory.line.quota import Quota
+from factory.line.registering import open_registering
 from factory.line.setup import RoutesOf, Setup, default_routes, login_of, owner_of, secrets_of
 from factory.line.summary import Summary
 from factory.line.timing import Timing
@@ -74,6 +75,7 @@ def open_line(
         feed=feed,
         routes_of=routes_of or default_routes(product, login, timing),
         transcripts=make_folder(bench.folder / bench.station.transcripts, mode=0o700),
+        registering=open_registering(product, bench, ledger),
         images_out=images_out,
         timing=timing,
         interactive=interactive,
@@ -94,10 +96,10 @@ def open_line(
 
 
 def _require_profile(product: Product) -> None:
-    if not isinstance(product.registration, BulkRegistration):
+    if not isinstance(product.registration, BulkRegistration) and product.unit.persistence == "save-config":
         raise UsageError(
-            f"the line cannot work units of the profile {product.registration.profile}: only remoteit-bulk so far",
-            hint="`factory image build` makes the images of this product.",
+            f'persistence = "save-config" is connectd\'s own, and {product.registration.profile} has no such program',
+            hint='Make [image] root persistent on the unit, and set persistence = "direct" in [unit].',
             code="line.profile",
         )
 
@@ -139,6 +141,8 @@ class Line:
     def leave(self) -> None:
         """Hear no more of the ledger; for a line that will not run. `run` does it by itself."""
         self._unsubscribe()
+        if self._setup.registering is not None:
+            self._setup.registering.close()
 
     def run(self, *, units: int | None = None, on_event: OnEvent) -> Summary:
         """Work until `units` attempts have ended (None: until cancelled), handing every event to `on_event` in this

@@ -111,6 +111,8 @@ class Steps:
         require_hardware(setup.product.hardware, facts)
         self._first.require(facts)
         work = self._ledger.assign(facts, setup.lot, required=setup.product.order.required)
+        if setup.registering is not None:
+            work = setup.registering.assign(facts, work)
         identified = setup.identifier.identify(facts, work)
         identity = identified.identity
         for secret in identity.hidden:
@@ -131,6 +133,7 @@ class Steps:
         assert progress.record is not None
         remark = self._first.wait(facts, progress.record.id, cancel=tools.cancel)
         progress.warnings += [remark] if remark else []
+        self._register()
         method, timeouts = tools.setup.method, self._section.timeouts
         self._begin("build")
         image = self._image(progress.identity)
@@ -232,8 +235,8 @@ class Steps:
 
     def _lease(self, identity: Identity, facts: Facts, work: Work) -> AttemptRecord:
         setup = self._tools.setup
-        assert identity.registration_key is not None  # open_line takes no product whose units have none
-        fingerprint = setup.keys.fingerprint(identity.registration_key)
+        key = identity.registration_key
+        fingerprint = None if key is None else setup.keys.fingerprint(key)
 
         def ask_ledger(same_unit: bool | None) -> AttemptRecord:
             return self._ledger.admit(
@@ -262,6 +265,19 @@ class Steps:
             if key in (Key.YES, Key.NO, Key.REMOVED):
                 return key is Key.YES
         raise Cancelled("called off while the operator was asked")
+
+    def _register(self) -> None:
+        """Before the image: the unit's place at a cloud where the line works itself."""
+        tools, progress = self._tools, self._progress
+        assert progress.identity is not None
+        assert progress.record is not None
+        if tools.setup.registering is None:
+            return
+        self._begin("register")
+        identity = tools.setup.registering.prepare(progress.identity, progress.record)
+        for secret in identity.hidden:
+            tools.masks.add(secret.reveal())
+        progress.identity = identity
 
     def _image(self, identity: Identity) -> Image:
         return self._tools.setup.builder.build(identity)

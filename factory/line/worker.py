@@ -14,6 +14,7 @@ from factory.line.quota import Quota
 from factory.line.setup import Setup
 from factory.line.summary import Outcome, Row
 from factory.line.watching import Left, SlotWatch
+from factory.values import STATION_FAULTS
 
 
 class Worker:
@@ -78,6 +79,9 @@ class Worker:
             # Keys of before were meant for what the slot showed then; from here on they answer the outcome.
             self.keys.forget()
             self._show_outcome(ended.row)
+            if ended.row.code in STATION_FAULTS:
+                self._record("station.fault", code=ended.row.code, message=ended.row.cause)
+                self._stop.set()
             return ended
         finally:
             self._quota.give_back(done)

@@ -2,7 +2,7 @@
 
 from factory.values.canonical import canonical, digest
 from factory.values.characters import InvalidValue, ascii_faults, describe, shown
-from factory.values.cloud import CloudRecord, CloudState
+from factory.values.cloud import STATION_FAULTS, UNIT_TAKEN, CloudRecord, CloudState
 from factory.values.event import Event
 from factory.values.facts import ConnectdShow, Facts, Work
 from factory.values.finding import Finding, Severity
@@ -22,6 +22,8 @@ from factory.values.names import (
 from factory.values.states import AttemptState, RowState, UnitState
 
 __all__ = [
+    "STATION_FAULTS",
+    "UNIT_TAKEN",
     "AttemptState",
     "BulkIdentificationCode",
     "Category",

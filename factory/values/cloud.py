@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+UNIT_TAKEN = "xyte.taken"
+"""Code of the refusal that puts a unit into quarantine: the cloud has its id or serial, and we have no key of it."""
+STATION_FAULTS = frozenset({"xyte.hardware-key", "xyte.key-used-up"})
+"""Codes of faults of the station, not of a unit: the next unit would fail as well, so the line stops."""
+
 
 class CloudState(StrEnum):
     """How far the registration of a unit got. Every state is committed before what it announces is done."""

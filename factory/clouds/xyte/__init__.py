@@ -1,0 +1,1 @@
+"""Xyte: registering units and their children, keeping their keys, and looking whether it worked."""
