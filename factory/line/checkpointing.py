@@ -66,7 +66,7 @@ class Checkpoints:
         except CheckpointError as error:
             raise NotStartedError(
                 f"{path}: {error.message}",
-                hint="It was changed, or a disk is failing. Compare the other place of checkpoints, then move this away.",
+                hint="It was changed, or a disk is failing. Compare it with the one in the other place.",
                 code="line.checkpoint",
             ) from error
         findings = self._ledger.against_checkpoint(checkpoint)
