@@ -37,6 +37,7 @@ from factory.ledger.records import (
     UploadRecord,
 )
 from factory.ledger.rework import PortalRow, UnitChange
+from factory.ledger.shift_records import Columns, LotRecords
 from factory.ledger.upgrade import Upgrade
 from factory.ledger.verdicts import ANSWERS
 
@@ -50,6 +51,7 @@ __all__ = [
     "Attempt",
     "Binding",
     "Cause",
+    "Columns",
     "Head",
     "Holding",
     "HookDue",
@@ -61,6 +63,7 @@ __all__ = [
     "LedgerError",
     "LotChanged",
     "LotRecord",
+    "LotRecords",
     "LotSummary",
     "OrderFile",
     "OrderKey",

@@ -37,6 +37,7 @@ from factory.ledger.records import (
     Overview,
     Restore,
 )
+from factory.ledger.shift_records import ShiftRecords
 from factory.ledger.store import Listener, Store
 from factory.ledger.upgrade import Upgrade
 from factory.values import AttemptState, Event, Facts, Finding, Identity, Proof, Receipt, Work
@@ -44,7 +45,7 @@ from factory.values import AttemptState, Event, Facts, Finding, Identity, Proof,
 Data = Mapping[str, object]
 
 
-class Ledger(FlashDesk, Confirmations, CloudDesk):
+class Ledger(FlashDesk, Confirmations, CloudDesk, ShiftRecords):
     """Every method is one transaction; what it returns is committed. All raise LedgerError when the file cannot be
     read or written. `data` is canonical JSON (TypeError otherwise) and holds no secret.
     """
