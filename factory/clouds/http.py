@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _Answer = TypeVar("_Answer")
 _LARGEST = 16 * 1024 * 1024
 _SENDING = ("http11.send_request_headers.started", "http2.send_request_headers.started")
+# A proxy is sent headers of its own, before the connection to the server stands.
+_BEFORE = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
 # TLS takes the socket over from TCP: whichever came last is the one in use.
 _CONNECTED = (".connect_tcp.complete", ".start_tls.complete")
 
@@ -220,7 +222,7 @@ class Https:
         why = self.mask(said(error)) or type(error).__name__
         if late or isinstance(error, httpx2.TimeoutException):
             why = f"no answer within {self._timeout:g} s"
-        if sent and not isinstance(error, httpx2.ProxyError):
+        if sent and not isinstance(error, _BEFORE):
             return CloudReplyLost(
                 f"{self.host} was asked, and no whole reply came: {why}",
                 hint="What was asked for may have been done.",

@@ -41,6 +41,7 @@ def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedClouds
 def world(clouds: SimulatedClouds, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[World]:
     for name in ("R3_ACCESS_KEY_ID", "R3_SECRET_ACCESS_KEY", "FACTORY_LEDGER"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("FACTORY_REMOTEIT_URL", clouds.url)
     monkeypatch.setenv("SSL_CERT_FILE", str(clouds.ca))
     monkeypatch.chdir(tmp_path)
@@ -133,6 +134,10 @@ def test_confirm(world: World, call: Call, lot: Product, capsys: pytest.CaptureF
     assert f"cloned    {IDS[0]}" in said.out
     assert f'misnamed  {IDS[0]}  is "stranger"' in said.out
     assert "cloned: Stop it" in said.err
+    written = b"".join(path.read_bytes() for path in Path().glob("ledger.db*"))
+    for secret in secrets_of(world):
+        assert secret not in said.out + said.err
+        assert secret.encode() not in written
 
 
 def test_confirm_waits_and_goes_on(world: World, call: Call, lot: Product, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.utils
 import socket
 import ssl
+import threading
 import time
 from pathlib import Path
 
@@ -107,6 +108,36 @@ def test_a_certificate_that_is_not_trusted_is_named(tmp_path: Path, monkeypatch:
         https.once("GET", "/")
     assert (caught.value.code, caught.value.sent, server.requests) == ("cloud.tls", False, [])
     assert "--ca" in caught.value.hint
+
+
+@pytest.mark.parametrize("tunnels", [True, False])
+def test_nothing_was_sent_through_a_proxy_that_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tunnels: bool
+) -> None:
+    """It was sent a CONNECT, and the server nothing: refused by the proxy, or its certificate is not trusted."""
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    with raw_server(tmp_path, http("200 OK")) as server, socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def proxy() -> None:
+            stream, _ = listener.accept()
+            with stream, socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as far:
+                assert stream.recv(4096).startswith(b"CONNECT 127.0.0.1:")
+                stream.sendall(b"HTTP/1.1 200 OK\r\n\r\n" if tunnels else b"HTTP/1.1 403 Forbidden\r\n\r\n")
+                if tunnels:
+                    far.sendall(stream.recv(4096))
+                    stream.sendall(far.recv(65536))
+                    stream.recv(4096)
+
+        thread = threading.Thread(target=proxy, daemon=True)
+        thread.start()
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        monkeypatch.delenv("NO_PROXY")
+        with Https(server.url) as https, pytest.raises(CloudUnreachable) as caught:
+            https.once("POST", "/", body=b"{}")
+        thread.join(10)
+    assert caught.value.code == ("cloud.tls" if tunnels else "cloud.unreachable")
+    assert not caught.value.sent
+    assert server.requests == []
 
 
 def test_the_environment_names_whom_to_trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import logging
 from collections.abc import Callable, Iterator
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from factory.clouds.errors import (
     CloudError,
@@ -22,8 +25,9 @@ from factory.clouds.errors import (
     CloudUnreachable,
 )
 from factory.clouds.remoteit.account import RemoteItAccount
-from factory.clouds.remoteit.connection import Mode
+from factory.clouds.remoteit.connection import Mode, connection_of
 from factory.clouds.remoteit.credentials import Credentials
+from factory.clouds.remoteit.devices import page_of
 from factory.clouds.remoteit.reasons import advice
 from factory.errors import Exit, UsageError
 from factory.rehearsal.clouds.faults import CloudFault
@@ -334,6 +338,34 @@ def test_a_refusal_without_a_body(certificate_folder: Path) -> None:
         ):
             account.whoami()
         assert caught.value.code == "remoteit.unauthorized"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+ITEM = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(("id", "name", "hardwareId", "state", "online", "services", "endpoint"), JSON)
+)
+LISTED = st.fixed_dictionaries(
+    {}, optional={"items": st.lists(ITEM, max_size=3) | JSON, "hasMore": JSON, "last": JSON, "total": JSON}
+)
+CONNECTION = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(("deviceaddress", "expirationsec", "proxy", "connectionid"), JSON)
+)
+
+
+@given(LISTED)
+def test_any_page_is_read_or_damaged(listed: dict[str, Any]) -> None:
+    with contextlib.suppress(CloudReplyDamaged):
+        page_of({"login": {"devices": listed}}, None)
+
+
+@given(st.fixed_dictionaries({}, optional={"connection": CONNECTION | JSON, "connectionid": JSON}))
+def test_any_connection_is_read_or_damaged(answer: dict[str, Any]) -> None:
+    with contextlib.suppress(CloudReplyDamaged):
+        assert connection_of(answer, SERVICE).id
 
 
 def test_both_forms_of_proxy(certificate_folder: Path) -> None:
