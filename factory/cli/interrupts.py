@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 from collections.abc import Iterator
 
@@ -10,9 +11,12 @@ _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupts:
-    """Inside `held`, a Ctrl-C (or TERM, HUP) waits; `allowed` lets it through again, at once if one has come."""
+    """Inside `held`, a Ctrl-C (or TERM, HUP) waits; `allowed` lets it through again, at once if one has come. `words`
+    tell the user on stderr what is waited for.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, words: str) -> None:
+        self._words = words
         self._came = False
         self._let_through = False
 
@@ -51,3 +55,5 @@ class Interrupts:
         first, self._came = not self._came, True
         if first and self._let_through:
             raise KeyboardInterrupt
+        with contextlib.suppress(OSError):
+            os.write(2, f"\n{self._words}\n".encode())

@@ -92,14 +92,16 @@ def _repeatedly(
     """Look until nothing is left to wait for, or the time is over. A cloud that cannot be asked is asked again at the
     next look.
     """
-    from factory.clouds.errors import CloudError, CloudReplyLost, CloudThrottled, CloudUnreachable
+    from factory.clouds.errors import CloudError
 
     while True:
         began = time.monotonic()
         last: CloudError | None = None
         try:
             found = look()
-        except (CloudUnreachable, CloudReplyLost, CloudThrottled) as error:
+        except CloudError as error:
+            if not error.may_pass:
+                raise
             last = error
         else:
             tell(found)

@@ -69,7 +69,7 @@ def connect(
     chosen = _mode(mode, ip, yes=yes)
     with use_account(profile, credentials, server, ca, account=account) as (cloud, _):
         meant = find_service(cloud, service)
-        interrupts = Interrupts()
+        interrupts = Interrupts("waiting for the cloud, so that no connection stays open unseen")
         with interrupts.held():
             talk().print(f"connecting to {meant.words}", soft_wrap=True, markup=False)
             # Once it was asked for, only the reply's id can end it: an interrupt waits for that.

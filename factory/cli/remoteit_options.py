@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -65,5 +66,15 @@ def use_account(
     theirs = section if isinstance(section, BulkRegistration | PackageRegistration) else None
     where = server or os.environ.get("FACTORY_REMOTEIT_URL") or (theirs.server if theirs else SERVER)
     with_length = theirs.sign_content_length if theirs else True
-    with RemoteItAccount.open(found, server=where, ca=ca, account=account, with_length=with_length) as cloud:
+    with RemoteItAccount.open(
+        found, server=where, ca=ca, account=account, with_length=with_length, sleep=_wait
+    ) as cloud:
         yield cloud, found.source
+
+
+def _wait(seconds: float) -> None:
+    """Wait before the cloud is asked again, and say so: five tries may take minutes."""
+    from factory.cli.session import talk
+
+    talk().print(f"the cloud has not answered as it should; asking again in {seconds:.1f} s", style="dim", markup=False)
+    time.sleep(seconds)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from factory.errors import Exit, FactoryError
 
+_SERVERS_FAULT = 500
+
 
 class CloudError(FactoryError):
     """A cloud did not do what it was asked for.
@@ -29,6 +31,11 @@ class CloudError(FactoryError):
         self.status = status
         self.tries = 1
 
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same question may be answered some minutes later: the cloud was down, or away, or busy."""
+        return self.status is not None and self.status >= _SERVERS_FAULT
+
 
 class CloudUnreachable(CloudError):  # noqa: N818 - reads as what happened
     """Nothing was sent: no such host, nobody listens, its certificate is not trusted. Safe to repeat."""
@@ -36,12 +43,22 @@ class CloudUnreachable(CloudError):  # noqa: N818 - reads as what happened
     code = "cloud.unreachable"
     exit_code = Exit.NOT_STARTED
 
+    @property
+    def may_pass(self) -> bool:
+        """Whether the way may be open later; a certificate does not become trusted by itself."""
+        return self.code == CloudUnreachable.code
+
 
 class CloudReplyLost(CloudError):  # noqa: N818 - reads as what happened
     """The request was sent, and no whole reply came. What it asked for may have been done."""
 
     code = "cloud.reply-lost"
     exit_code = Exit.NOT_STARTED
+
+    @property
+    def may_pass(self) -> bool:
+        """True: the next reply may come through."""
+        return True
 
 
 class CloudReplyDamaged(CloudError):  # noqa: N818 - reads as what happened
@@ -56,6 +73,11 @@ class CloudThrottled(CloudError):  # noqa: N818 - reads as what happened
 
     code = "cloud.throttled"
     exit_code = Exit.NOT_STARTED
+
+    @property
+    def may_pass(self) -> bool:
+        """True: later there is room again."""
+        return True
 
 
 class CloudRefused(CloudError):  # noqa: N818 - reads as what happened

@@ -43,7 +43,7 @@ def repeated(once: Callable[[int], Reply], policy: Repeat, *, sleep: Sleep = tim
             reply = once(number)
         except CloudError as error:
             error.tries = number
-            again = isinstance(error, CloudUnreachable) and error.code == CloudUnreachable.code
+            again = isinstance(error, CloudUnreachable) and error.may_pass
             again = again or (isinstance(error, CloudReplyLost) and policy is Repeat.QUERY)
             if not left or policy is Repeat.NEVER or not again:
                 raise

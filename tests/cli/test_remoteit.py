@@ -300,3 +300,14 @@ def test_what_is_not_opened(
     assert call("connect", "80:00:00:00:00:00:00:91", "--json", *arguments) == Exit.USAGE
     assert json.loads(capsys.readouterr().out)["error"]["code"] == code
     assert world.clouds.counters() == before, "nothing was asked"
+
+
+def test_a_wait_outlives_a_cloud_that_is_down(
+    world: World, call: Call, lot: Product, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("factory.cli.remoteit_options._wait", lambda _: None)
+    world.clouds.faults.set(CloudFault.HTML_ERROR, 7, "/graphql")
+    assert call(*CONFIRM, "--wait", "2", "--every", "1") == Exit.DONE
+    assert "HTTP 502 and a page of HTML; asking again" in capsys.readouterr().err
+    world.clouds.faults.set(CloudFault.HTML_ERROR, 5, "/graphql")
+    assert call(*CONFIRM) == Exit.NOT_STARTED

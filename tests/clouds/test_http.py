@@ -11,7 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from factory.clouds.errors import CloudError, CloudReplyDamaged, CloudReplyLost, CloudThrottled, CloudUnreachable, said
+from factory.clouds.errors import (
+    CloudError,
+    CloudRefused,
+    CloudReplyDamaged,
+    CloudReplyLost,
+    CloudThrottled,
+    CloudUnreachable,
+    said,
+)
 from factory.clouds.http import Https, Reply, require_server, trusted
 from factory.clouds.repeat import Repeat, repeated
 from factory.errors import Exit, UsageError
@@ -264,6 +272,16 @@ def test_a_cloud_that_wants_an_hour_is_not_waited_for() -> None:
         repeated(answers.once, Repeat.QUERY, sleep=answers.waits.append)
     assert "Wait 3600 s" in caught.value.hint
     assert answers.waits == []
+
+
+def test_what_may_pass_by_itself() -> None:
+    passing = (LOST, UNREACHED, CloudThrottled("busy", status=429), CloudReplyDamaged("a page", status=502))
+    lasting = (
+        CloudReplyDamaged("other shape"), CloudReplyDamaged("page", status=404), CloudRefused("no", status=401),
+        CloudUnreachable("certificate", code="cloud.tls", sent=False),
+    )  # fmt: skip
+    assert [error.may_pass for error in passing] == [True] * 4
+    assert [error.may_pass for error in lasting] == [False] * 4
 
 
 def test_what_a_cloud_says_is_fit_for_a_terminal() -> None:
