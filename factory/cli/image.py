@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +13,7 @@ import typer
 from factory.cli import image_show
 from factory.cli.options import BenchOption, LedgerOption, use_ledger
 from factory.cli.session import Session, talk
+from factory.cli.workers import workers
 
 if TYPE_CHECKING:
     from factory.config import Bench, Product
@@ -62,6 +61,7 @@ def build(
     from factory.errors import UsageError
     from factory.identity import KeySource
     from factory.images import open_builder
+    from factory.lots.build import CHUNK
     from factory.lots.build import build as build_batch
 
     session: Session = context.obj
@@ -75,7 +75,7 @@ def build(
     keys = KeySource.open(kind.identity.key, kind.folder)
     rows = _rows(sheet, lot, kind, keys, ledger=ledger, bench=bench, quiet=json)
     builder = open_builder(kind.image, kind.folder, kind.product.name, kind.registration)
-    with _executor(jobs, rows.count) as executor, _progress(rows.name, quiet=json) as progress:
+    with workers(jobs, wanted=rows.count > CHUNK) as executor, _progress(rows.name, quiet=json) as progress:
         built = build_batch(rows, kind, builder, keys, out, pack=pack, executor=executor, jobs=jobs, progress=progress)
     if json:
         session.print_json(_document(built))
@@ -109,30 +109,6 @@ def _rows(
     station: Bench | None = load_bench(bench) if bench else None
     with use_ledger(ledger, station, quiet=quiet) as book:
         return unit_rows(book, kind, lot or "", keys)
-
-
-@contextlib.contextmanager
-def _executor(jobs: int, rows: int) -> Iterator[Executor | None]:
-    """Processes, or none for a handful of rows: starting them takes longer."""
-    from factory.lots.build import CHUNK
-
-    if jobs == 1 or rows <= CHUNK:
-        yield None
-        return
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
-
-    # A fork would copy the progress display's thread in whatever state it is.
-    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_leave_ctrl_c)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _leave_ctrl_c() -> None:
-    """Ctrl-C reaches every process of the terminal; the one that started the work ends it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextlib.contextmanager

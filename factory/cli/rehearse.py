@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from factory.cli import rehearse_clouds
+from factory.cli import rehearse_clouds, rehearse_lot
 from factory.cli.session import show, talk
 from factory.errors import UsageError
 
@@ -27,6 +27,7 @@ def add_to(app: typer.Typer) -> None:
     group.callback()(_group)
     group.command("bench")(bench)
     rehearse_clouds.add_to(group)
+    rehearse_lot.add_to(group)
     app.add_typer(group, name="rehearse")
 
 
