@@ -28,6 +28,7 @@ from factory.cli import (
     sheet,
     uboot,
     unit,
+    xyte,
 )
 from factory.cli.session import Session, print_line
 from factory.errors import Exit, FactoryError
@@ -47,7 +48,7 @@ def build() -> typer.Typer:
     )
     app.callback()(_settle)
     groups = (
-        demo, init, read, run_line, flash, hooks, sheet, image, uboot, unit, remoteit, rehearse, ledger, doctor,
+        demo, init, read, run_line, flash, hooks, sheet, image, uboot, unit, remoteit, xyte, rehearse, ledger, doctor,
     )  # fmt: skip
     for module in groups:
         module.add_to(app)

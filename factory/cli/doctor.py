@@ -30,6 +30,7 @@ def doctor(
 
     Exits 1 when something must be mended.  Example:  factory doctor --bench acme/bench.toml
     """
+    from factory.clouds.xyte.store import store_findings
     from factory.config import load_bench
     from factory.flashing.card.bench_check import card_findings
     from factory.units.bench_check import bench_findings
@@ -51,6 +52,7 @@ def doctor(
     if station is not None:
         findings += bench_findings(station.slot)
         findings += card_findings(station.card)
+        findings += store_findings(station)
     bad = any(finding.severity is Severity.ERROR for finding in findings)
     if json:
         fields = ("code", "severity", "place", "message", "hint", "value")

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from factory.errors import FactoryError
-from factory.ledger.attempts import newest_of
+from factory.ledger.attempts import OPEN_STATES, newest_of
 from factory.ledger.errors import Refused
 from factory.ledger.journal import append
 from factory.ledger.records import as_data, as_text
@@ -35,6 +35,7 @@ KEY_USED_UP = "xyte.key-used-up"
 _NAME = String(255).with_variant(Text(), "postgresql")
 _LIVE_STATES = ("intent", "registered", "unknown")
 _LIVE = text("state IN ('intent', 'registered', 'unknown')")
+_IN_WORK = [str(state) for state in OPEN_STATES]
 _NEXT: Mapping[CloudState, frozenset[CloudState]] = {
     CloudState.INTENT: frozenset({CloudState.REGISTERED, CloudState.REFUSED, CloudState.UNKNOWN}),
     CloudState.UNKNOWN: frozenset({CloudState.REGISTERED, CloudState.REMOVED}),
@@ -200,11 +201,11 @@ def every(connection: Connection, *, lot: str | None = None) -> tuple[CloudRecor
 
 
 def units_of(connection: Connection, lot: str) -> tuple[tuple[int, int, str, dict[str, Any]], ...]:
-    """The units of a lot that were admitted and are not out of it: (unit, newest attempt, hardware id, identity)."""
+    """The units of a lot that nobody works on, and that are not out of it: unit, attempt, id, identity."""
     known = select(func.max(attempts.c.id)).where(attempts.c.lot == lot, attempts.c.unit.is_not(None))
     query = select(attempts, units.c.state.label("unit_state")).join(units, units.c.id == attempts.c.unit)
     query = query.where(attempts.c.id.in_(known.group_by(attempts.c.unit))).order_by(attempts.c.unit)
-    query = query.where(units.c.state.not_in(("scrapped", "quarantined")))
+    query = query.where(units.c.state.not_in(("scrapped", "quarantined")), attempts.c.state.not_in(_IN_WORK))
     return tuple((row.unit, row.id, row.hardware_id, as_data(row.identity)) for row in connection.execute(query))
 
 

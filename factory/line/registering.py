@@ -49,7 +49,7 @@ class XyteRegistering:
 
     def prepare(self, identity: Identity, record: Attempt) -> Identity:
         """Count the unit in its batch, and register it where the station does."""
-        from factory.clouds.xyte.registrar import Whose
+        from factory.clouds.xyte.book import Whose
 
         whose = Whose(record.unit, record.id, identity.hardware_id.text, record.lot)
         return self._registrar.prepare(identity, whose)

@@ -6,15 +6,16 @@ import contextlib
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 from factory.clouds.errors import CloudError, CloudThrottled, CloudUnreachable
 from factory.clouds.repeat import Sleep
+from factory.clouds.xyte.book import Book, Whose
 from factory.clouds.xyte.cloud_id import new_cloud_id
 from factory.clouds.xyte.device import DeviceKey, fingerprint_of, request_of
+from factory.clouds.xyte.differences import differences
 from factory.clouds.xyte.entry import Entry
 from factory.clouds.xyte.hub import Hub
 from factory.clouds.xyte.store import KeyStore
@@ -22,64 +23,17 @@ from factory.clouds.xyte.verdicts import NOT_AUTHORIZED, OutcomeUnknown, XyteRef
 from factory.config import Product, XyteRegistration
 from factory.errors import FactoryError
 from factory.secrets import Secret
-from factory.values import STATION_FAULTS, CloudRecord, CloudState, Facts, Identity, InvalidValue, Mac, Work
+from factory.values import STATION_FAULTS, CloudRecord, CloudState, Facts, Identity, Work
 
 _DELETED = "the cloud does not know its key any more"
+_LIVE = frozenset({CloudState.INTENT, CloudState.REGISTERED, CloudState.UNKNOWN})
 _CRASHED = "the station stopped between the request and the reply"
-
-
-class Book(Protocol):
-    """What registering wants from the ledger."""
-
-    def cloud_id_of(self, facts: Facts) -> str | None:
-        """The cloud id that the unit has for ever."""
-
-    def use_key(self, unit: int, fingerprint: str, expected: int | None) -> int:
-        """Count the use of a hardware key. Raises FactoryError (`xyte.key-used-up`)."""
-
-    def begin_registration(
-        self,
-        token: str,
-        *,
-        unit: int | None,
-        attempt: int | None,
-        hardware_id: str,
-        product: str,
-        lot: str,
-        sent: Mapping[str, object],
-        parent: str | None = None,
-    ) -> CloudRecord:
-        """Commit the intent."""
-
-    def settle_registration(
-        self,
-        token: str,
-        state: CloudState,
-        *,
-        device: str | None = None,
-        fingerprint: str | None = None,
-        cause: str = "",
-    ) -> CloudRecord:
-        """Commit the outcome."""
-
-    def registration_of(self, unit: int) -> CloudRecord | None:
-        """The unit's newest registration."""
 
 
 class Mismatch(CloudError):  # noqa: N818 - reads as what happened
     """The cloud holds other values than the unit has."""
 
     code = "xyte.mismatch"
-
-
-@dataclass(frozen=True, slots=True)
-class Whose:
-    """Which unit is registered: its number and newest attempt in the ledger (None for what has none), and its lot."""
-
-    unit: int | None
-    attempt: int | None
-    hardware_id: str
-    lot: str
 
 
 class Registrar:
@@ -151,8 +105,66 @@ class Registrar:
             known = self._known(before, request)
             if known is not None:
                 return known
+        token = self._begin(request, whose)
+        key = self._asked(token, lambda: self._entry.register(request))
+        self._verify(key, request)
+        return key
+
+    def register_many(self, work: Sequence[tuple[Whose, Mapping[str, object]]]) -> list[DeviceKey | FactoryError]:
+        """Register up to 25 units in one request; one result for each, in order. Units that have a live registration
+        already are looked at one by one. Raises FactoryError after a fault of the station.
+        """
+        with self._stopping():
+            found: dict[int, DeviceKey | FactoryError] = {}
+            asked: list[tuple[int, str]] = []
+            for at, (whose, request) in enumerate(work):
+                try:
+                    assert whose.unit is not None
+                    before = self._book.registration_of(whose.unit)
+                    if before is not None and before.state in _LIVE:
+                        found[at] = self._registered(request, whose)
+                    else:
+                        asked.append((at, self._begin(request, whose)))
+                except FactoryError as error:
+                    found[at] = error
+            if asked:
+                found |= self._many_asked(asked, [work[at][1] for at, _ in asked])
+            return [found[at] for at in range(len(work))]
+
+    def _many_asked(
+        self, asked: Sequence[tuple[int, str]], requests: Sequence[Mapping[str, object]]
+    ) -> dict[int, DeviceKey | FactoryError]:
+        try:
+            results: Sequence[DeviceKey | CloudError] = self._entry.register_bulk(requests)
+        except CloudError as error:
+            results = [error] * len(asked)
+        found: dict[int, DeviceKey | FactoryError] = {}
+        for (at, token), request, result in zip(asked, requests, results, strict=True):
+
+            def given(result: DeviceKey | CloudError = result) -> DeviceKey:
+                if isinstance(result, CloudError):
+                    raise result
+                return result
+
+            try:
+                key = self._asked(token, given)
+                self._verify(key, request)
+                found[at] = key
+            except FactoryError as error:
+                found[at] = error
+        faults = [one for one in found.values() if isinstance(one, FactoryError) and one.code in STATION_FAULTS]
+        if faults:
+            self._stopped = faults[0]
+        return found
+
+    def _begin(self, request: Mapping[str, object], whose: Whose) -> str:
+        """Count the key's use, make sure that a key can be kept, and commit the intent; returns its token."""
+        assert whose.unit is not None
         self._book.use_key(whose.unit, fingerprint_of(self.hardware_key), self.section.expected_units)
         self._store.require_room()
+        return self._intend(request, whose, None)
+
+    def _intend(self, request: Mapping[str, object], whose: Whose, parent: str | None) -> str:
         token = secrets.token_hex(8)
         self._book.begin_registration(
             token,
@@ -162,26 +174,15 @@ class Registrar:
             product=self._product,
             lot=whose.lot,
             sent=request,
+            parent=parent,
         )
-        key = self._asked(token, lambda: self._entry.register(request))
-        self._verify(key, request)
-        return key
+        return token
 
     def register_child(self, parent: DeviceKey, request: Mapping[str, object], whose: Whose) -> DeviceKey:
         """Register a child of a device, with the same care; `request` has its `model_id`. Raises as `register`."""
         with self._lock:
             self._store.require_room()
-            token = secrets.token_hex(8)
-            self._book.begin_registration(
-                token,
-                unit=None,
-                attempt=whose.attempt,
-                hardware_id=whose.hardware_id,
-                product=self._product,
-                lot=whose.lot,
-                sent=request,
-                parent=parent.id,
-            )
+            token = self._intend(request, whose, parent.id)
 
             def ask() -> DeviceKey:
                 child = self._entry.register_child(parent.id, parent.access_key, request)
@@ -267,24 +268,3 @@ class Registrar:
                 if error.code in STATION_FAULTS:
                     self._stopped = error
                 raise
-
-
-def differences(info: Mapping[str, object], sent: Mapping[str, object]) -> list[str]:
-    """What the cloud's record of a device says otherwise than it was told; what it does not say is no difference."""
-    partner = info.get("partner")
-    told = {**info, **partner} if isinstance(partner, Mapping) else info
-    wrong = []
-    for name in ("sn", "mac", "cloud_id", "firmware_version"):
-        want, have = sent.get(name), told.get(name)
-        if have in (None, "") or want is None:
-            continue
-        if have != want and not (name == "mac" and _same_mac(str(have), str(want))):
-            wrong.append(f"{name} is {str(have)[:80]!r} there and {want!r} here")
-    return wrong
-
-
-def _same_mac(one: str, other: str) -> bool:
-    try:
-        return Mac.parse(one) == Mac.parse(other)
-    except InvalidValue:
-        return False
