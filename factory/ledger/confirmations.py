@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from factory.ledger import lots, uploads
 from factory.ledger.journal import append
 from factory.ledger.office import Office
-from factory.ledger.records import PassedUnit, as_text
-from factory.ledger.schema import upload_rows
+from factory.ledger.records import PassedUnit, as_text, as_time
+from factory.ledger.schema import passes, upload_rows
+from factory.ledger.schema import uploads as uploads_table
 from factory.ledger.store import Writer
 from factory.values import RowState
 
@@ -40,6 +42,13 @@ class Confirmations(Office):
         """
         return self._store.write(lambda writer: _confirm(writer, lot, seen, source))
 
+    def exported_again(self, lot: str) -> Mapping[int, datetime]:
+        """The lot's units that stand in more than one upload, of whichever lot, and when the newest was exported: a
+        device of the cloud that is older than that is of an earlier registration.
+        """
+        with self._store.reading() as connection:
+            return _exported_again(connection, lot)
+
 
 def _confirm(writer: Writer, lot: str, seen: Mapping[int, RowState], source: str) -> int:
     if any(state not in _SEEN for state in seen.values()):
@@ -62,6 +71,22 @@ def _confirm(writer: Writer, lot: str, seen: Mapping[int, RowState], source: str
     told = {str(one): [unit.hardware_id for unit, state in moved if state is one] for one in _SEEN}
     append(writer, "upload.confirmed", data={"lot": lot, "source": source, **told})
     return len(moved)
+
+
+def _exported_again(connection: Connection, lot: str) -> Mapping[int, datetime]:
+    of_lot = select(passes.c.unit).where(passes.c.lot == lot)
+    newest = (
+        select(func.max(upload_rows.c.id))
+        .where(upload_rows.c.unit.in_(of_lot))
+        .group_by(upload_rows.c.unit)
+        .having(func.count() > 1)
+    )
+    query = (
+        select(upload_rows.c.unit, uploads_table.c.at)
+        .join(uploads_table, uploads_table.c.name == upload_rows.c.upload)
+        .where(upload_rows.c.id.in_(newest))
+    )
+    return {row.unit: as_time(row.at) for row in connection.execute(query)}
 
 
 def _change(unit: PassedUnit, state: RowState) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -24,6 +25,7 @@ class Wrong(StrEnum):
     MISSING = "missing"
     CLONED = "cloned"
     TWICE = "twice"
+    STALE = "stale"
     MISNAMED = "misnamed"
     SERVICE = "service"
     OFFLINE = "offline"
@@ -40,6 +42,7 @@ _ADVICE: Mapping[Wrong, str] = {
     Wrong.MISSING: "Was its upload published? Publishing takes half a minute per unit.",
     Wrong.CLONED: "Stop it: two units use one identity. Set both aside and find out which is the original.",
     Wrong.TWICE: "Two devices have this hardware id: delete the one in the portal that is not this unit.",
+    Wrong.STALE: "The unit was made again: delete its old registration in the portal, upload and publish the new file.",
     Wrong.MISNAMED: "Rename the device in the portal, or find out which unit took the name.",
     Wrong.SERVICE: "Compare the portal's product with product.toml; a service added later needs a new product.",
     Wrong.OFFLINE: "Switch it on where it reaches the internet; a first boot takes up to five minutes.",
@@ -116,6 +119,9 @@ class Book(Lots, Protocol):
     def passed_units(self, lot: str, *, states: Collection[RowState] | None = None) -> tuple[PassedUnit, ...]:
         """The passed units of a lot."""
 
+    def exported_again(self, lot: str) -> Mapping[int, datetime]:
+        """Units that stand in more than one upload, and when the newest was exported."""
+
     def confirm_rows(self, lot: str, seen: Mapping[int, RowState], *, source: str) -> int:
         """Take over what was seen."""
 
@@ -124,7 +130,8 @@ def confirm(book: Book, cloud: Cloud, product: Product, lot: str, *, online: boo
     """Look at the whole account once, move the lot's rows, and name every unit that is not as it passed. With
     `online` every unit must be online now. What was seen is committed, so a look that is cut short is simply repeated.
 
-    A unit that may be a clone, or that the cloud has twice, is never called online by this. Raises FactoryError
+    A unit that may be a clone, or that the cloud has twice, is never called online by this; one whose device is of an
+    earlier upload does not move at all. Raises FactoryError
     (`confirm.nothing`) for a lot without passed units, UsageError, and what ledger and cloud raise.
     """
     registration = product.registration
@@ -143,12 +150,17 @@ def confirm(book: Book, cloud: Cloud, product: Product, lot: str, *, online: boo
         )
     listing = cloud.devices()
     found = _by_id(listing.devices)
+    again = book.exported_again(lot)
     named: list[Named] = []
     seen: dict[int, RowState] = {}
     for unit in units:
         devices = found.get(unit.hardware_id, [])
+        stale = [device for device in devices if _is_stale(device, again.get(unit.unit))]
         named += _judge(unit, devices, found, registration.services, online=online)
-        if devices and unit.row in CONFIRMABLE:
+        if stale and unit.row in CONFIRMABLE:
+            text = f"device {stale[0].id} is of an earlier registration than {unit.upload}"
+            named.append(Named(unit.hardware_id, Wrong.STALE, text))
+        elif devices and unit.row in CONFIRMABLE:
             sure = len(devices) == 1 and not devices[0].cloned and devices[0].online
             seen[unit.unit] = RowState.ONLINE if sure else RowState.PREREGISTERED
     moved = book.confirm_rows(lot, seen, source=cloud.server)
@@ -205,6 +217,11 @@ def _judge(
     if online and not any(device.online for device in devices):
         last = devices[0].last_reported
         yield named(Wrong.OFFLINE, f"last heard of {last}" if last else "never heard of")
+
+
+def _is_stale(device: Device, exported: datetime | None) -> bool:
+    """Whether a device is older than the newest of several uploads, or may be: then the unit cannot register."""
+    return exported is not None and (device.created is None or device.created < exported)
 
 
 def _missing(unit: PassedUnit, found: Mapping[str, list[Device]]) -> str:

@@ -65,6 +65,7 @@ def test_a_refused_row_that_was_exported_again_is_the_new_row(book: Ledger) -> N
     book.take_verdicts(LOT, [Verdict("hw-1", RowState.REJECTED)], file="a", sha256="a" * 64)
     export(book, one, number=2)
     assert book.confirm_rows(LOT, {one: RowState.ONLINE}, source="x") == 1
+    assert book.exported_again(LOT) == {one: book.uploads(LOT)[1].at}
     uploads = book.trace("hw-1").units[0].uploads
     assert [(name, str(state)) for name, _, state in uploads] == [("u1.csv", "rejected"), ("u2.csv", "online")]
 

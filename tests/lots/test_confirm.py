@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,8 @@ def device(hardware_id: str, **changes: object) -> Device:
     """A device that is online and as it should be."""
     services = (Service("s1", "ssh", 22, True), Service("s2", "web", 80, True))
     name = changes.pop("name", hardware_id)
-    return replace(Device(f"80:{hardware_id}", str(name), hardware_id, True, False, "", services), **changes)  # type: ignore[arg-type]
+    plain = Device(f"80:{hardware_id}", str(name), hardware_id, True, False, datetime.now(UTC), "", services)
+    return replace(plain, **changes)  # type: ignore[arg-type]
 
 
 class Cloud:
@@ -144,6 +146,25 @@ def test_units_that_are_in_no_live_upload(book: Ledger, made: Product) -> None:
     assert "the cloud has it all the same" in found.named[0].text
     assert rows(book) == ["rejected", "online", "online", "unlisted"]
     assert not found.may_pass
+
+
+def test_a_device_of_an_earlier_registration_is_not_the_new_upload(tmp_path: Path, book: Ledger, made: Product) -> None:
+    before = datetime.now(UTC) - timedelta(hours=1)
+    found = confirm(book, Cloud(*(device(one, created=before) for one in IDS)), made, LOT)
+    assert found.done, "the clocks of cloud and station are compared only where there was an earlier upload"
+    make_pass(book, made, 4)
+    export(book, made, LOT, tmp_path / "out")
+    again = "b827eb000008"
+    book.take_verdicts(LOT, [Verdict(again, RowState.REJECTED, "dup")], file="a", sha256="a" * 64)
+    export(book, made, LOT, tmp_path / "out", only_rejected=True)
+    good = [device(one) for one in IDS]
+    for created in (before, None):
+        found = confirm(book, Cloud(*good, device(again, created=created)), made, LOT)
+        assert named(found) == [(again, Wrong.STALE)]
+        assert rows(book)[3] == "exported"
+    later = datetime.now(UTC) + timedelta(minutes=1)
+    assert confirm(book, Cloud(*good, device(again, created=later)), made, LOT).done
+    assert rows(book) == ["online"] * 4
 
 
 def test_what_cannot_be_confirmed(tmp_path: Path, book: Ledger, made: Product) -> None:

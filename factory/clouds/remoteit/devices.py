@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from factory.clouds.remoteit.shape import Object, damaged, flag_in, object_in, objects_in, text_in, whole_in
+from factory.clouds.remoteit.shape import Object, damaged, flag_in, moment_in, object_in, objects_in, text_in, whole_in
 
 PAGE = 1000
 """Devices per page, the most that the cloud gives."""
 
 _FIELDS = """total hasMore last items {
-  id name hardwareId state online lastReported
+  id name hardwareId state online created lastReported
   services { id name port enabled }
   endpoint { cloned }
 }"""
@@ -32,7 +33,7 @@ class Service:
 @dataclass(frozen=True, slots=True)
 class Device:
     """A device as the account sees it. `hardware_id` is '' for a device that has none, `last_reported` '' for one
-    that never reported; `cloned` is the cloud's own suspicion.
+    that never reported; `created` is when it was registered, None unsaid; `cloned` is the cloud's own suspicion.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Device:
     hardware_id: str
     online: bool
     cloned: bool
+    created: datetime | None
     last_reported: str
     services: tuple[Service, ...]
 
@@ -57,6 +59,7 @@ class Device:
             "hardware_id": self.hardware_id,
             "state": self.state,
             "cloned": self.cloned,
+            "created": self.created.isoformat() if self.created else None,
             "last_reported": self.last_reported or None,
             "services": services,
         }
@@ -121,6 +124,7 @@ def _device(item: Object) -> Device:
         hardware_id=text_in(item, "hardwareId", required=False),
         online=online,
         cloned=cloned,
+        created=moment_in(item, "created"),
         last_reported=text_in(item, "lastReported", required=False),
         services=tuple(_service(one) for one in objects_in(item, "services")),
     )

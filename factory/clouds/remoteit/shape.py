@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from factory.clouds.errors import CloudReplyDamaged, said
@@ -58,6 +59,18 @@ def whole_in(document: Object, name: str) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int):
         raise damaged(f"{name} is no whole number: {said(value, 40)}")
     return value
+
+
+def moment_in(document: Object, name: str) -> datetime | None:
+    """The time that a field holds, ISO 8601, in UTC where no zone is said; None for null. Raises CloudReplyDamaged."""
+    text = text_in(document, name, required=False)
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise damaged(f"{name} is no time: {said(text, 40)}") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def flag_in(document: Object, name: str, default: bool | None = None) -> bool:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,9 @@ def test_devices(world: World) -> None:
     ]
     assert not found[second].online
     assert found[second].last_reported == ""
+    created = found[second].created
+    assert created is not None
+    assert abs((datetime.now(UTC) - created).total_seconds()) < 600
 
 
 def test_devices_come_by_pages_of_a_thousand(world: World) -> None:
@@ -276,6 +280,7 @@ def page(*items: object, more: bool = False, last: object = None, total: object 
         (page({"id": None}), "id is missing"),
         (page({"id": 5}), "id is no text"),
         (page({"id": "a", "name": "\ud800"}), "name holds half a character"),
+        (page({"id": "a", "created": "yesterday"}), "created is no time: yesterday"),
         (page({"id": "a", "online": "yes"}), "online is neither true nor false"),
         (page({"id": "a", "endpoint": 1}), "endpoint is no object"),
         (page({"id": "a", "endpoint": {"cloned": "no"}}), "cloned is neither true nor false"),

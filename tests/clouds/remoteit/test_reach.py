@@ -163,7 +163,7 @@ def test_any_text_is_a_proxy_or_refused(text: str) -> None:
 
 def device(identifier: str, hardware_id: str, name: str, *services: str) -> Device:
     made = tuple(Service(f"80:00:00:00:00:00:{identifier}:{at:02X}", one, 22, True) for at, one in enumerate(services))
-    return Device(identifier, name, hardware_id, True, False, "", made)
+    return Device(identifier, name, hardware_id, True, False, None, "", made)
 
 
 class Account:
