@@ -1,4 +1,4 @@
-"""Which state a console is in: found by listening first, and by one Enter only when it has long been silent."""
+"""Which state a console is in: found by listening first, and by Enter only when it has long been silent."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from factory.units.terminal import excerpt, is_garbage, last_line, plain
 
 # Ctrl-U first: what somebody left half typed at a prompt is rubbed out and never run.
 ENTER = b"\x15\r"
+# The first one may only end a line that a station left half typed when it was killed, and get no answer by that.
+ENTERS = 2
 SETTLE = 0.25  # seconds without a byte after which the cursor's line is looked at
 
 
@@ -151,13 +153,14 @@ def was_refused(data: bytes) -> bool:
 class StateFinder:
     """Listens to one console until its state is plain.
 
-    Enter is sent at most once in a finder's life, after `enter_after` seconds without a byte (None: never), and
-    not while a boot loader counts down, because any key would stop it there.
+    Enter is sent after `enter_after` seconds without a byte (None: never), once more after another such silence where
+    nothing answered, and not while a boot loader counts down, because any key would stop it there.
     """
 
     console: Console
     enter_after: float | None = 5.0
-    entered: bool = False
+    entered: int = 0  # how often Enter was sent
+    entered_at: float = 0.0  # monotonic time of the last one
     seen: bytes = b""
 
     def find(self, deadline: Deadline) -> ConsoleState:
@@ -200,10 +203,14 @@ class StateFinder:
         return min(1.0, enter_after) if state is ConsoleState.SHELL and not self.entered else 0.0
 
     def _maybe_enter(self, state: ConsoleState, deadline: Deadline) -> None:
-        if self.entered or self.enter_after is None or state is ConsoleState.AUTOBOOT:
+        if self.entered >= ENTERS or self.enter_after is None or state is ConsoleState.AUTOBOOT:
             return
-        if self.quiet >= self.enter_after:
-            self.entered = True
+        if self.entered and self.seen:
+            return  # the first one was answered
+        now = time.monotonic()
+        if min(self.quiet, now - self.entered_at) >= self.enter_after:
+            self.entered += 1
+            self.entered_at = now
             self.seen = b"" if state is ConsoleState.UNKNOWN else self.seen
             self.console.write(ENTER, deadline)
 

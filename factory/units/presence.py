@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from factory.units.console import Console
-from factory.units.console_state import ENTER, SETTLE, ConsoleState, classify
+from factory.units.console_state import ENTER, ENTERS, SETTLE, ConsoleState, classify
 from factory.units.deadline import Deadline, DeadlineExpired
 from factory.units.protocol import UnitGone
 from factory.units.ssh_address import dial
@@ -22,14 +22,15 @@ _REST = 1.0  # seconds that an answer to Enter may take from its first byte to i
 
 
 class SerialPresence:
-    """Watches an empty slot's port, which it holds only inside `with`. It listens; Enter is sent once after
-    `enter_after` seconds of silence (None: never), and never while bytes still come.
+    """Watches an empty slot's port, which it holds only inside `with`. It listens; Enter is sent after
+    `enter_after` seconds of silence (None: never), once more after as many, and never while bytes still come.
     """
 
     def __init__(self, section: SerialSection, *, enter_after: float | None = 5.0) -> None:
         self._section = section
         self._enter_after = enter_after
-        self._entered = False
+        self._entered = 0
+        self._entered_at = 0.0
         self._console: Console | None = None
         self._seen = b""
         self._unasked = float("-inf")  # monotonic time of the last bytes that came by themselves
@@ -53,9 +54,11 @@ class SerialPresence:
         if self._hear(seconds):
             self._unasked = time.monotonic()
             return True
-        quiet = time.monotonic() - console.heard
-        if self._enter_after is not None and not self._entered and quiet >= self._enter_after and not self._counting:
-            self._entered = True
+        now = time.monotonic()
+        quiet = min(now - console.heard, now - self._entered_at)
+        silent = self._enter_after is not None and quiet >= self._enter_after
+        if silent and self._entered < ENTERS and not self._counting:
+            self._entered, self._entered_at = self._entered + 1, now
             console.write(ENTER, Deadline(2.0))
         return False
 

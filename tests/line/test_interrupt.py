@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,12 +43,22 @@ def at_work(floor: Floor) -> Iterator[subprocess.Popen[str]]:
 
 
 def heard(process: subprocess.Popen[str], kind: str, **data: object) -> dict[str, Any]:
+    """The next event of this kind and data. A line that waits for another unit instead would wait for ever."""
     assert process.stdout is not None
-    for line in process.stdout:
-        event: dict[str, Any] = json.loads(line)
-        if event.get("kind") == kind and all(event["data"].get(key) == value for key, value in data.items()):
-            return event
-    raise AssertionError(f"the line ended without {kind} {data}")
+    said = []
+    timer = threading.Timer(60, process.kill)
+    timer.start()
+    try:
+        for line in process.stdout:
+            event: dict[str, Any] = json.loads(line)
+            if event.get("kind") == kind and all(event["data"].get(key) == value for key, value in data.items()):
+                return event
+            said.append(line)
+            if event.get("kind") in ("attempt.failed", "attempt.refused"):
+                break
+    finally:
+        timer.cancel()
+    raise AssertionError(f"no {kind} {data}; the line said:\n{''.join(said)}")
 
 
 def rest(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any]]:

@@ -102,6 +102,18 @@ def test_a_session_that_a_dead_station_left_is_taken_over(oracle: Oracle) -> Non
     assert again.run("echo back", deadline=Deadline(5)).stdout == b"back\n"
 
 
+@pytest.mark.parametrize("typed", [b"D QUJD", b"B 9", b"X 9 0123", b"E 9"])
+def test_a_station_that_died_in_the_middle_of_a_line(oracle: Oracle, typed: bytes) -> None:
+    """The first Enter only ends that line, and gets no answer where it was a piece of a request."""
+    wire = oracle.wire()
+    unit = oracle.open(wire)
+    unit._shell.console.write(typed, Deadline(5))
+    time.sleep(0.1)
+    unit._shell.console.close()
+    again = oracle.open(wire)
+    assert again.run("echo back", deadline=Deadline(5)).stdout == b"back\n"
+
+
 HELD = {
     Fault.U_BOOT: "unit.console.u-boot",
     Fault.EMERGENCY_SHELL: "unit.console.emergency",

@@ -34,7 +34,7 @@ def heard(unit: int) -> bytes:
         return b""
 
 
-def test_an_empty_slot_is_listened_to_and_gets_one_enter_after_the_silence(unit: tuple[int, SerialSection]) -> None:
+def test_an_empty_slot_is_listened_to_and_gets_two_enters_after_silences(unit: tuple[int, SerialSection]) -> None:
     with SerialPresence(unit[1], enter_after=0.3) as presence:
         begun = time.monotonic()
         while time.monotonic() - begun < 0.2:
@@ -42,7 +42,7 @@ def test_an_empty_slot_is_listened_to_and_gets_one_enter_after_the_silence(unit:
         assert heard(unit[0]) == b""
         while time.monotonic() - begun < 1.2:
             assert not presence.poll(0.05)
-        assert heard(unit[0]) == ENTER, "once"
+        assert heard(unit[0]) == ENTER * 2, "and no more"
 
 
 def test_enter_is_not_sent_while_boot_bytes_come(unit: tuple[int, SerialSection]) -> None:
