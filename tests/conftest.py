@@ -8,9 +8,9 @@ import pytest
 from _pytest.terminal import TerminalReporter
 from hypothesis import settings
 
-from tests.qemu import qemu_factory, qemu_unit
+from tests.qemu import qemu_factory, qemu_frozen, qemu_unit
 
-__all__ = ["qemu_factory", "qemu_unit"]
+__all__ = ["qemu_factory", "qemu_frozen", "qemu_unit"]
 
 # How long an example takes says something about the machine, not about the code.
 settings.register_profile("factory", deadline=None)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
+import json
+import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -44,34 +50,77 @@ def plan(**changes: Any) -> UnitPlan:
 
 
 @pytest.fixture(scope="session")
-def qemu_unit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QemuUnit]:
+def qemu_frozen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where this run keeps booted units, some 100 MB each. The workers of pytest-xdist share it; the last one that is
+    done with it takes it away.
+    """
+    base = tmp_path_factory.getbasetemp()
+    frozen = (base.parent if base.name.startswith("popen-") else base) / "qemu-frozen"
+    frozen.mkdir(exist_ok=True)
+    with (frozen / "users").open("a") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        yield frozen
+        with suppress(BlockingIOError):
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(frozen)
+
+
+@pytest.fixture(scope="session")
+def qemu_unit(tmp_path_factory: pytest.TempPathFactory, qemu_frozen: Path) -> Iterator[QemuUnit]:
     """A unit that has booted, shared by the tests of a worker: leave it on, whole, and as it was."""
     with ExitStack() as stack:
-        yield _start(stack, tmp_path_factory.mktemp("qemu"), kernel(), plan(), None, None)
+        yield _start(stack, tmp_path_factory.mktemp("qemu"), qemu_frozen, plan(), Machine(), None)
 
 
 @pytest.fixture
-def qemu_factory(tmp_path: Path) -> Iterator[Factory]:
-    """Make a booted unit of its own: `qemu_factory(machine=Machine(...), name=..., routes=...)`."""
+def qemu_factory(tmp_path: Path, qemu_frozen: Path) -> Iterator[Factory]:
+    """Make a booted unit of its own: `qemu_factory(machine=Machine(...), name=..., routes=...)`. Two of one plan and
+    machine have the same boot id until one of them boots again.
+    """
     with ExitStack() as stack:
 
         def make(machine: Machine | None = None, baud: int | None = None, **changes: Any) -> QemuUnit:
             number = len(list(tmp_path.glob("qemu-*")))
             folder = tmp_path / f"qemu-{number}"
             folder.mkdir()
-            return _start(stack, folder, kernel(), plan(**changes), machine, baud)
+            return _start(stack, folder, qemu_frozen, plan(**changes), machine or Machine(), baud)
 
         yield make
 
 
 def _start(
-    stack: ExitStack, folder: Path, kernel: Kernel, plan: UnitPlan, machine: Machine | None, baud: int | None
+    stack: ExitStack, folder: Path, frozen: Path, plan: UnitPlan, machine: Machine, baud: int | None
 ) -> QemuUnit:
-    unit = QemuUnit(folder / "unit", folder / "port", plan, PASSWORD, kernel, machine=machine, baud=baud)
+    """A unit that goes on from a boot which was kept; the first of its kind boots."""
+    kept = _kept(frozen, plan, machine)
+    unit = QemuUnit(
+        folder / "unit", folder / "port", plan, PASSWORD, kernel(), machine=machine, baud=baud, frozen=kept
+    )  # fmt: skip
     stack.callback(unit.close)
     unit.power_on()
     unit.wait_until_settled()
     return unit
+
+
+def _kept(frozen: Path, plan: UnitPlan, machine: Machine) -> Path:
+    kind = json.dumps([asdict(plan), asdict(machine)], sort_keys=True, default=sorted)
+    folder = frozen / hashlib.sha256(kind.encode()).hexdigest()[:16]
+    with folder.with_suffix(".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.is_dir():
+            _keep(folder, plan, machine)
+    return folder
+
+
+def _keep(folder: Path, plan: UnitPlan, machine: Machine) -> None:
+    with ExitStack() as stack:
+        made = Path(stack.enter_context(TemporaryDirectory(dir=folder.parent)))
+        unit = QemuUnit(made / "unit", made / "port", plan, PASSWORD, kernel(), machine=machine)
+        stack.callback(unit.close)
+        unit.power_on()
+        unit.wait_until_settled()
+        unit.freeze(made / "frozen")
+        (made / "frozen").rename(folder)
 
 
 def ssh_unit(unit: QemuUnit, deadline: Deadline | None = None) -> SshUnit:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import select
+import shlex
 import subprocess
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from factory.errors import NotStartedError
 from factory.rehearsal.qemu.host import program
@@ -18,10 +20,14 @@ _WATCH = 'cat >/dev/null; kill -9 "$0" 2>/dev/null'
 
 
 class Emulator:
-    """A running QEMU with its monitor (QMP) on stdin and stdout. Raises NotStartedError when it does not start."""
+    """A running QEMU with its monitor (QMP) on stdin and stdout. With `state`, a file that `save` wrote, it goes on
+    from there instead of booting. Raises NotStartedError when it does not start.
+    """
 
-    def __init__(self, arguments: Sequence[str]) -> None:
+    def __init__(self, arguments: Sequence[str], state: Path | None = None) -> None:
         command = [str(program("qemu-system-x86_64")), *arguments, "-qmp", "stdio"]
+        if state is not None:
+            command += ["-incoming", f"exec:cat {shlex.quote(str(state))}"]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
             start_new_session=True,
@@ -33,6 +39,9 @@ class Emulator:
         try:
             self._answer("QMP")
             self.ask("qmp_capabilities")
+            if state is not None:
+                self._await("query-status", "inmigrate")
+                self.ask("cont")
         except BaseException:
             self.kill()
             raise
@@ -57,6 +66,15 @@ class Emulator:
             raise NotStartedError(f"QEMU is gone: {error}", code="rehearsal.qemu") from error
         return self._answer("return")
 
+    def save(self, state: Path) -> None:
+        """Stop the unit for good and write down everything but its disks. Raises NotStartedError."""
+        self.ask("stop")
+        self.ask("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
+        self.ask("migrate", uri=f"exec:cat > {shlex.quote(str(state))}")
+        ended = self._await("query-migrate", "none", "setup", "active", "device", "pre-switchover")
+        if ended != "completed":
+            raise NotStartedError(f"QEMU could not save the unit: {ended}", code="rehearsal.qemu")
+
     def kill(self) -> None:
         """End it at once (SIGKILL) and wait until it is gone. May be called again."""
         self._process.kill()
@@ -67,6 +85,18 @@ class Emulator:
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
+
+    def _await(self, question: str, *busy: str) -> str:
+        """The first status that is none of `busy`."""
+        until = time.monotonic() + _PATIENCE
+        while True:
+            answer = self.ask(question)
+            status = str(answer.get("status", "none")) if isinstance(answer, dict) else "none"
+            if status not in busy:
+                return status
+            if time.monotonic() > until:
+                raise NotStartedError(f"QEMU is still {status} after {_PATIENCE:.0f} s", code="rehearsal.qemu")
+            time.sleep(0.01)
 
     def _answer(self, key: str) -> object:
         until = time.monotonic() + _PATIENCE
