@@ -8,6 +8,7 @@ from starlette.routing import BaseRoute
 
 from factory.rehearsal.clouds.remoteit.cloud import RemoteItCloud
 from factory.rehearsal.clouds.world import World
+from factory.rehearsal.clouds.xyte.cloud import XyteCloud
 
 
 class Part(Protocol):
@@ -33,12 +34,13 @@ class Parts:
 
     def __init__(self, world: World) -> None:
         self.remoteit = RemoteItCloud(world)
+        self.xyte = XyteCloud(world)
 
     @staticmethod
     def schemas() -> tuple[str, ...]:
         """The tables of all."""
-        return (RemoteItCloud.schema,)
+        return (RemoteItCloud.schema, XyteCloud.schema)
 
     def all(self) -> tuple[Part, ...]:
         """The clouds, in the order of the page."""
-        return (self.remoteit,)
+        return (self.remoteit, self.xyte)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from factory.rehearsal.clouds.protocol import Transports
     from factory.rehearsal.clouds.remoteit.portal import Portal
+    from factory.rehearsal.clouds.xyte.portal import XytePortal
 
 _START_WITHIN = 30.0
 _STOP_WITHIN = 30.0
@@ -77,6 +78,7 @@ class SimulatedClouds:
         self.url = f"https://127.0.0.1:{listener.getsockname()[1]}"
         world = World(self._state, self.faults, self._settings, self.account, files.certificate, files.key)
         self._parts = Parts(world)
+        self.xyte.write_keys(self.folder)
         running = self._served(world, listener)
         stack.callback(running.stop)
         running.await_start()
@@ -116,6 +118,11 @@ class SimulatedClouds:
     def remoteit(self) -> Portal:
         """The portal of the simulated remote.it, in-process."""
         return self._parts.remoteit.portal
+
+    @property
+    def xyte(self) -> XytePortal:
+        """The maker's portal of the simulated Xyte, in-process."""
+        return self._parts.xyte.portal
 
     def counters(self) -> dict[str, int]:
         """How often each route was asked, and each fault happened (`fault:NAME`)."""
