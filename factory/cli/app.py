@@ -24,6 +24,7 @@ from factory.cli import (
     read,
     rehearse,
     remoteit,
+    report,
     run_line,
     sheet,
     uboot,
@@ -48,7 +49,8 @@ def build() -> typer.Typer:
     )
     app.callback()(_settle)
     groups = (
-        demo, init, read, run_line, flash, hooks, sheet, image, uboot, unit, remoteit, xyte, rehearse, ledger, doctor,
+        demo, init, read, run_line, flash, hooks, sheet, image, uboot, unit, remoteit, xyte, rehearse, ledger, report,
+        doctor,
     )  # fmt: skip
     for module in groups:
         module.add_to(app)
