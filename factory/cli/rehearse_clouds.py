@@ -98,6 +98,13 @@ def _make_product(simulated: SimulatedClouds, kind: Product | None) -> None:
             simulated.remoteit.create_product("Practice gateway", services)
         return
     registration = kind.registration
+    if registration.profile == "xyte":
+        model = simulated.xyte.prepare(
+            kind.product.name, registration.authentication,
+            short_code=registration.short_code, expected=registration.expected_units,
+        )  # fmt: skip
+        simulated.xyte.write_keys(simulated.folder, model)
+        return
     if registration.profile != "remoteit-bulk" or registration.bulk_identification_code in known:
         return
     specs = [
@@ -114,6 +121,9 @@ def _explain(simulated: SimulatedClouds) -> None:
         f"credentials:         {simulated.credentials}    (access key and developer key of the made-up account)",
         f"account:             {simulated.account.email}",
         f"state:               {simulated.summary()['state']}",
+        f"Xyte keys:           {simulated.folder / 'xyte-hardware-key'}, {simulated.folder / 'xyte-partner-key'}",
+        *(f"Xyte model:          {one['name']}, {one['authentication']}, model id {one['id']}"
+          for one in simulated.xyte.models()),
         *(f"product:             {one['name']}, bulk identification code {one['bic']}"
           for one in simulated.remoteit.products()),
         "in another terminal:",

@@ -35,7 +35,7 @@ _HELP: dict[CloudFault, str] = {
     CloudFault.SLOW: "the reply comes some seconds late",
     CloudFault.HTML_ERROR: "nothing is done; the reply is 502 with a page of HTML",
     CloudFault.GARBAGE: "nothing is done; the reply is 200 and no JSON",
-    CloudFault.HALF_REJECTED: "an upload to the remote.it portal takes every second row only",
+    CloudFault.HALF_REJECTED: "a remote.it upload or a bulk registration with Xyte takes every second row only",
     CloudFault.CLONE_RESET: "remote.it tells a unit that asks for its configuration to reset itself as a clone",
     CloudFault.PENDING: "remote.it answers a unit's registration with pending",
     CloudFault.WRONG_CLOCK: "the cloud's clock is an hour ahead, in its Date and in its judgement",

@@ -137,7 +137,7 @@ class SimulatedClouds:
         """What a client must know to talk to these clouds; secrets stand in the credentials file only."""
         return {
             "url": self.url, "ca": str(self.ca), "state": str(self._state_file), "credentials": str(self.credentials),
-            "email": self.account.email, "products": self.remoteit.products(),
+            "email": self.account.email, "products": self.remoteit.products(), "xyte": self.xyte.summary(self.folder),
         }  # fmt: skip
 
 

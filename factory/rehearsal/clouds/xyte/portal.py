@@ -157,12 +157,39 @@ class XytePortal:
             if not gone:
                 raise refused(404, "Device not found")
 
-    def write_keys(self, folder: Path) -> None:
-        """Write `xyte-hardware-key` (the oldest that is good) and `xyte-partner-key`, mode 0600. Raises FileError."""
-        found = self._world.state.row("SELECT key FROM xyte_keys WHERE NOT revoked ORDER BY created, key")
-        if found is not None:
-            write_text(folder / "xyte-hardware-key", f"{found['key']}\n", mode=PRIVATE)
+    def write_keys(self, folder: Path, model: str | None = None) -> None:
+        """Write `xyte-hardware-key` and `xyte-partner-key`, mode 0600.
+
+        The hardware key is the model's newest good one; without a model, what lies there stays while it is a good key
+        of this cloud. Raises FileError.
+        """
         write_text(folder / "xyte-partner-key", f"{self.partner_key}\n", mode=PRIVATE)
+        file = folder / "xyte-hardware-key"
+        good = self._world.state.rows(
+            "SELECT key, model FROM xyte_keys WHERE NOT revoked ORDER BY created DESC, rowid DESC"
+        )
+        if model is None and file.is_file() and file.read_bytes().strip() in {one["key"].encode() for one in good}:
+            return
+        key = next((one["key"] for one in good if model in (None, one["model"])), None)
+        if key is not None:
+            write_text(file, f"{key}\n", mode=PRIVATE)
+
+    def summary(self, folder: Path) -> dict[str, Any]:
+        """Where the keys lie, and the models without theirs."""
+        models = [{name: one[name] for name in ("id", "name", "authentication")} for one in self.models()]
+        files = {name: str(folder / f"xyte-{name.replace('_', '-')}") for name in ("hardware_key", "partner_key")}
+        return {**files, "short_code": self.short_code, "models": models}
+
+    def prepare(self, name: str, authentication: str, *, short_code: str | None, expected: int | None) -> str:
+        """The model of a product, with a key; made where there is none of this name. Returns its id."""
+        if short_code is not None:
+            self.set_short_code(short_code)
+        for known in self.models():
+            if (known["name"], known["authentication"]) == (name, authentication):
+                return str(known["id"])
+        model = self.create_model(name, authentication)
+        self.create_key(model, expected)
+        return model
 
     def _partner(self) -> Row:
         found = self._world.state.row("SELECT * FROM xyte_partner")

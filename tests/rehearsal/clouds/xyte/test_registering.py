@@ -229,3 +229,27 @@ def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
         assert again.refusal(cloud_id=kept["cloud_id"])[0] == 422
         assert again.refusal(hardware_key=first.key, sn=kept["sn"]) == (422, "Sn has already been taken")
         again.http.close()
+
+
+def test_the_model_of_a_product_and_its_key_in_a_file(tmp_path: Path) -> None:
+    with SimulatedClouds(tmp_path / "state") as clouds:
+        file = clouds.folder / "xyte-hardware-key"
+        practice = file.read_text()
+        model = clouds.xyte.prepare("Gateway", "mac-sn", short_code="Zz9", expected=1)
+        assert clouds.xyte.prepare("Gateway", "mac-sn", short_code=None, expected=5) == model
+        clouds.xyte.write_keys(clouds.folder, model)
+        assert file.read_text() != practice
+        maker = Maker(clouds)
+        key = file.read_text().strip()
+        assert maker.register(hardware_key=key, cloud_id=None).status_code == 201
+        assert maker.refusal(hardware_key=key, cloud_id=None) == (400, "Hardware key is invalid")
+        summary = clouds.summary()["xyte"]
+        assert (summary["hardware_key"], summary["short_code"]) == (str(file), "Zz9")
+        assert key not in str(clouds.summary())
+        maker.http.close()
+        kept = file.read_text()
+    with SimulatedClouds(tmp_path / "state") as clouds:
+        assert file.read_text() == kept
+        clouds.xyte.revoke_key(kept.strip())
+        clouds.xyte.write_keys(clouds.folder)
+        assert file.read_text() != kept
