@@ -14,6 +14,7 @@ from factory.cli.remoteit_options import (
     CredentialsOption,
     ProfileOption,
     ServerOption,
+    SettingsOption,
     use_account,
 )
 from factory.cli.session import Session, show, talk
@@ -44,6 +45,7 @@ def whoami(
     credentials: CredentialsOption = None,
     server: ServerOption = None,
     ca: CaOption = None,
+    product: SettingsOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Say whose access key this is: the proof that key, clock and network are right.
@@ -53,7 +55,7 @@ def whoami(
     session: Session = context.obj
     if json:
         session.json("remoteit.whoami")
-    with use_account(profile, credentials, server, ca) as (cloud, source):
+    with use_account(profile, credentials, server, ca, product=product) as (cloud, source):
         person = cloud.whoami()
         where = cloud.server
     if json:
@@ -74,6 +76,7 @@ def devices(
     credentials: CredentialsOption = None,
     server: ServerOption = None,
     ca: CaOption = None,
+    product: SettingsOption = None,
     account: AccountOption = None,
     bench: BenchOption = None,
     ledger: LedgerOption = None,
@@ -95,7 +98,7 @@ def devices(
     if lot is not None:
         with use_ledger(ledger, load_bench(bench) if bench else None, quiet=json) as book:
             wanted = {unit.hardware_id for unit in book.passed_units(lot)}
-    with use_account(profile, credentials, server, ca, account=account) as (cloud, _):
+    with use_account(profile, credentials, server, ca, product=product, account=account) as (cloud, _):
         listing = cloud.devices(state=state)
     found = [one for one in listing.devices if wanted is None or one.hardware_id in wanted]
     if json:

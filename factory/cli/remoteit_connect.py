@@ -14,6 +14,7 @@ from factory.cli.remoteit_options import (
     CredentialsOption,
     ProfileOption,
     ServerOption,
+    SettingsOption,
     use_account,
 )
 from factory.cli.session import Session, show, talk
@@ -51,6 +52,7 @@ def connect(
     credentials: CredentialsOption = None,
     server: ServerOption = None,
     ca: CaOption = None,
+    product: SettingsOption = None,
     account: AccountOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -67,7 +69,7 @@ def connect(
     if json:
         session.json("remoteit.connect")
     chosen = _mode(mode, ip, yes=yes)
-    with use_account(profile, credentials, server, ca, account=account) as (cloud, _):
+    with use_account(profile, credentials, server, ca, product=product, account=account) as (cloud, _):
         meant = find_service(cloud, service)
         interrupts = Interrupts("waiting for the cloud, so that no connection stays open unseen")
         with interrupts.held():
@@ -94,6 +96,7 @@ def disconnect(
     credentials: CredentialsOption = None,
     server: ServerOption = None,
     ca: CaOption = None,
+    product: SettingsOption = None,
     account: AccountOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -106,7 +109,7 @@ def disconnect(
     session: Session = context.obj
     if json:
         session.json("remoteit.disconnect")
-    with use_account(profile, credentials, server, ca, account=account) as (cloud, _):
+    with use_account(profile, credentials, server, ca, product=product, account=account) as (cloud, _):
         meant = find_service(cloud, service)
         cloud.stop(meant.service_id, connection)
     if json:

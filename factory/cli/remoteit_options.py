@@ -35,6 +35,9 @@ CaOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="The only authorities to trust, in PEM; default: SSL_CERT_FILE, the system's."),
 ]
+SettingsOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="A product file that says which server, and how it is signed for.")
+]
 AccountOption = Annotated[
     str | None, typer.Option(metavar="ID", help="Act in this organization; default: your own account.")
 ]
@@ -48,21 +51,23 @@ def use_account(
     ca: Path | None,
     *,
     account: str | None = None,
-    product: Product | None = None,
+    product: Product | Path | None = None,
 ) -> Iterator[tuple[RemoteItAccount, str]]:
     """Open the account for one command; with it, in words, where its access key is from. Warnings go to stderr.
 
-    Raises FactoryError.
+    `product` is the product, or its file, whose [registration] says which server. Raises FactoryError.
     """
     from factory.cli.session import talk
     from factory.clouds.remoteit.account import SERVER, RemoteItAccount
     from factory.clouds.remoteit.credentials import load_credentials
+    from factory.config import load_product
     from factory.config.registration import BulkRegistration, PackageRegistration
 
     found = load_credentials(credentials, profile, os.environ)
     for warning in found.warnings:
         talk().print(f"warning: {warning}", style="yellow", soft_wrap=True, markup=False)
-    section = product.registration if product is not None else None
+    kind = load_product(product) if isinstance(product, Path) else product
+    section = kind.registration if kind is not None else None
     theirs = section if isinstance(section, BulkRegistration | PackageRegistration) else None
     where = server or os.environ.get("FACTORY_REMOTEIT_URL") or (theirs.server if theirs else SERVER)
     with_length = theirs.sign_content_length if theirs else True

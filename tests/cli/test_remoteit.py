@@ -84,6 +84,15 @@ def test_a_careless_mode_is_warned_about(world: World, tmp_path: Path, capsys: p
     assert not any(secret in said.out + said.err for secret in secrets_of(world))
 
 
+def test_the_product_file_says_which_server(
+    world: World, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("FACTORY_REMOTEIT_URL")
+    product(tmp_path / "p", registration__server=world.clouds.url, registration__sign_content_length=False)
+    assert call("whoami", "--product", "p/product.toml") == Exit.DONE
+    assert world.clouds.url in capsys.readouterr().out
+
+
 def test_a_cloud_that_is_not_there(call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("whoami", "--server", "http://127.0.0.1") == Exit.USAGE
     assert "must be https://HOST" in capsys.readouterr().err
