@@ -36,6 +36,7 @@ PACKAGES = {
     "qemu-system-x86_64": "qemu-system-x86",
     "flashcp": "mtd-utils",
     "tar": "tar",
+    "zstd": "zstd",
     "ip": "iproute2",
     "dash": "dash",
     "xxd": "xxd",

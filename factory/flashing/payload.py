@@ -76,13 +76,27 @@ def _payloads(unit: Unit, image: Flashable, plan: Preflight, number: int, lockin
 
 def _compressed(unit: Unit, content: bytes) -> tuple[bytes, str]:
     """The tar as it is sent, and what takes it. A serial line compresses by itself what it carries; over SSH it pays
-    for large images that become smaller.
+    for large images that become smaller. zstd unpacks some three times as fast as gzip, where the unit has both.
     """
-    if len(content) >= WORTH_COMPRESSING and "gzip" in unit.tools and not unit.route.startswith("serial:"):
-        smaller = gzip.compress(content, compresslevel=1, mtime=0)
-        if len(smaller) < _PAYS_BELOW * len(content):
-            return smaller, "gzip -dc | tar -xf -"
-    return content, "tar -xf -"
+    if len(content) < WORTH_COMPRESSING or unit.route.startswith("serial:"):
+        return content, "tar -xf -"
+    if "zstd" in unit.tools:
+        smaller, unpack = _zstd(content), "zstd -dc"
+    elif "gzip" in unit.tools:
+        smaller, unpack = gzip.compress(content, compresslevel=1, mtime=0), "gzip -dc"
+    else:
+        return content, "tar -xf -"
+    if len(smaller) >= _PAYS_BELOW * len(content):
+        return content, "tar -xf -"
+    return smaller, f"{unpack} | tar -xf -"
+
+
+def _zstd(content: bytes) -> bytes:
+    from factory.flashing.partition.zstandard import compressor
+
+    packer = compressor()
+    packed: bytes = packer.compress(content) + packer.flush()
+    return packed
 
 
 def _tar(members: dict[str, bytes]) -> bytes:

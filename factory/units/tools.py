@@ -9,6 +9,7 @@ _WORDS = """
 awk base64 cat chmod chown cksum cmp connectd_control cp cut date dd df dmesg find fsync grep gunzip gzip head hexdump
 id ifconfig ip kill ln ls md5sum mkdir mktemp mount mountpoint mv nohup od pidof ps readlink realpath reboot rm rmdir
 sed setsid sh sha256sum sleep sort stat stty sudo sync systemctl tail tar test timeout touch tr umount uname wc xargs
+zstd
 """
 KNOWN = tuple(_WORDS.split())
 

@@ -54,8 +54,11 @@ def test_writes_the_image_exactly_and_keeps_the_old_content_until_finish(rig: Ri
     assert rig.content() == NEW
 
 
-def test_a_large_image_is_compressed_where_the_unit_has_gzip_and_it_pays(rig: Rig) -> None:
-    rig.link("gzip")
+@pytest.mark.parametrize("program", ["gzip", "zstd"])
+def test_a_large_image_is_compressed_where_the_unit_can_unpack_it_and_it_pays(rig: Rig, program: str) -> None:
+    require(program)
+    for name in {"gzip", program}:
+        rig.link(name)
     noise = random.Random(1).randbytes(2 * WORTH_COMPRESSING)
     for content, smaller in ((b"text " * WORTH_COMPRESSING, True), (noise, False)):
         rig.set_old(OLD)
@@ -68,6 +71,7 @@ def test_a_large_image_is_compressed_where_the_unit_has_gzip_and_it_pays(rig: Ri
             progress=sent.append,
         )  # fmt: skip
         assert (sent[-1] < len(content) / 10) is smaller
+        assert any(f"{program} -dc" in command for command in unit.commands) is smaller
         assert (rig.connectd / "schannel.conf").read_bytes() == content
         restore(unit, checked.pending, deadline=Deadline(20))
 
