@@ -11,6 +11,7 @@ from factory.flashing.partition import (
     BlankPending,
     PartitionPreflight,
     flash_partition,
+    let_go,
     partition_bytes,
     partition_differs,
     preflight_partition,
@@ -19,6 +20,7 @@ from factory.flashing.partition import (
 from factory.flashing.pending import Owed
 from factory.flashing.reboot import PowerControl, Reboot, Reconnect
 from factory.flashing.same import Reread
+from factory.flashing.station_lock import this_process
 from factory.images import Image
 from factory.units.deadline import Deadline
 from factory.units.protocol import Progress, Unit
@@ -30,8 +32,10 @@ class PartitionMethod:
 
     name = "partition"
 
-    def __init__(self, product: Product) -> None:
-        """Raises UsageError (`flash.format`) for a product whose images are no file systems."""
+    def __init__(self, product: Product, owner: str | None = None) -> None:
+        """`owner` is what the lock on the unit calls this station. Raises UsageError (`flash.format`) for a product
+        whose images are no file systems.
+        """
         section = product.flash.partition
         assert section is not None  # FlashSection sees to it
         form = product.image.format
@@ -43,6 +47,7 @@ class PartitionMethod:
             )
         self._section = product.unit
         self._flash = section
+        self._owner = owner or this_process()
 
     def size(self, image: Image) -> int:
         """The bytes that are written, zeros included."""
@@ -63,11 +68,11 @@ class PartitionMethod:
         reread: Reread | None = None,
         progress: Progress | None = None,
     ) -> Receipt:
-        """Blank the target, write it, its head last, and read it back from the medium."""
+        """Blank the target, write it, read it back from the medium, and write its head when it is right."""
         assert isinstance(checked, PartitionPreflight)
         return flash_partition(
             unit, self._section, checked=checked, facts=facts, deadline=deadline, reread=reread,
-            progress=progress,
+            progress=progress, owner=self._owner,
         )  # fmt: skip
 
     def prove(
@@ -89,12 +94,13 @@ class PartitionMethod:
         assert isinstance(pending, BlankPending)
         return prove_partition(
             unit, image, identity, self._section, self._flash, pending=pending, receipt=receipt, reboot=reboot,
-            facts=facts, reconnect=reconnect, deadline=deadline, power=power, reread=reread,
+            facts=facts, reconnect=reconnect, deadline=deadline, power=power, reread=reread, owner=self._owner,
         )  # fmt: skip
 
     def differs(self, unit: Unit, image: Image, *, deadline: Deadline) -> list[str]:
         """What the device does not hold as the image has it."""
         return partition_differs(unit, image, self._section, self._flash, deadline=deadline)
 
-    def finish(self, unit: Unit, pending: Owed, *, deadline: Deadline) -> None:
-        """Nothing was kept."""
+    def finish(self, unit: Unit, pending: Owed, *, deadline: Deadline) -> None:  # noqa: ARG002 - see below
+        """Nothing was kept; the unit's lock is given back."""
+        let_go(unit, self._section, self._owner, deadline=deadline)

@@ -180,7 +180,7 @@ def method_of(product: Product, owner: str | None = None) -> Method:
     if name == "partition":
         from factory.flashing.by_partition import PartitionMethod
 
-        return PartitionMethod(product)
+        return PartitionMethod(product, owner)
     how = "--card NAME" if name == "card" else "--slot NAME"
     raise UsageError(
         f'the line cannot flash by the method "{name}": it works units that run',
@@ -189,8 +189,16 @@ def method_of(product: Product, owner: str | None = None) -> Method:
     )
 
 
-def give_back(unit: Unit, owed: Owed | Mapping[str, object], section: UnitSection, *, deadline: Deadline) -> bool:
-    """Give to a unit what is owed to it, whichever method owes it; `owed` may be what the ledger kept.
+def give_back(
+    unit: Unit,
+    owed: Owed | Mapping[str, object],
+    section: UnitSection,
+    *,
+    deadline: Deadline,
+    owner: str | None = None,
+) -> bool:
+    """Give to a unit what is owed to it, whichever method owes it; `owed` may be what the ledger kept. `owner` is as
+    `method_of` has it.
 
     True when there was something to do. Raises FlashError (with `pending`) when it could not be done, and what
     `Unit.run` raises.
@@ -202,7 +210,7 @@ def give_back(unit: Unit, owed: Owed | Mapping[str, object], section: UnitSectio
         is_blank = owed.get("schema") == _BLANK
         kept = BlankPending.from_json(owed) if is_blank else RestorePending.from_json(owed)
     if isinstance(kept, BlankPending):
-        return blank(unit, kept, section, deadline=deadline)
+        return blank(unit, kept, section, deadline=deadline, owner=owner)
     if not isinstance(kept, RestorePending):
         raise TypeError(f"nothing is known about {type(kept).__name__}")
     return restore(unit, kept, deadline=deadline)

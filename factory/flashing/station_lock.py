@@ -70,6 +70,11 @@ def lock_script(home: str, section: UnitSection, owner: str) -> str:
     return _script(_parent(home), section, _name(owner), lease)
 
 
+def release_script(home: str) -> str:
+    """Shell text that takes every lock away: guard it."""
+    return f"rm -rf {_parent(home)}/{LOCK}.*"
+
+
 def _boot(section: UnitSection) -> str:
     path = f"{'' if section.simulated else '/'}proc/sys/kernel/random/boot_id"
     return f"b=none; if [ -r {path} ]; then read -r b < {path}; fi"

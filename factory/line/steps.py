@@ -22,7 +22,7 @@ from factory.line.hooks import HookResult, run_hook
 from factory.line.hostkeys import SlotHostKeys
 from factory.line.masking import Masks
 from factory.line.operator import Key, SlotKeys
-from factory.line.setup import Setup
+from factory.line.setup import Setup, owner_of
 from factory.line.transcript import AttemptTranscript
 from factory.units.deadline import Cancelled, Deadline
 from factory.values import AttemptState, Facts, Identity, Mac, Proof, Receipt, Work
@@ -76,6 +76,7 @@ class Steps:
         self._progress = progress
         self._ledger = tools.setup.ledger
         self._section = tools.setup.product.unit
+        self._owner = owner_of(tools.setup.bench, tools.setup.ledger)
         self._first = FirstArticle(tools.setup, tools.feed, tools.keys)
 
     def restore_pending(self, facts: Facts) -> bool:
@@ -87,7 +88,7 @@ class Steps:
         for one in owed:
             self._begin("restore")
             within = self._deadline(self._section.timeouts.flash)
-            done = give_back(self._tools.contact.unit, one.data, self._section, deadline=within)
+            done = give_back(self._tools.contact.unit, one.data, self._section, deadline=within, owner=self._owner)
             self._ledger.clear_restore(one.id, slot=self._tools.slot.name, data={"put_back": done})
         return bool(owed)
 
@@ -221,7 +222,8 @@ class Steps:
             return
         owed, progress.owed = progress.owed, None
         try:
-            give_back(self._tools.contact.unit, owed, self._section, deadline=Deadline(RESTORE_SECONDS))
+            within = Deadline(RESTORE_SECONDS)
+            give_back(self._tools.contact.unit, owed, self._section, deadline=within, owner=self._owner)
         except Exception:
             # Whatever went wrong, also a bug of ours: the debt must not be lost with it.
             self._ledger.leave_restore(progress.record.id, owed.as_json())

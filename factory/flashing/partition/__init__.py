@@ -1,6 +1,7 @@
 """Method `partition`: an image streamed into a block device on the unit."""
 
 from factory.flashing.partition.blanking import BlankPending, blank
+from factory.flashing.partition.holding import let_go
 from factory.flashing.partition.onto_partition import (
     PartitionPreflight,
     flash_partition,
@@ -11,7 +12,6 @@ from factory.flashing.partition.onto_partition import (
 from factory.flashing.partition.proof import partition_differs, prove_partition
 from factory.flashing.partition.source import Source, source_of_file, source_of_image
 from factory.flashing.partition.target import Target, inspect_target
-from factory.flashing.partition.writing import write_image
 
 __all__ = [
     "BlankPending",
@@ -21,6 +21,7 @@ __all__ = [
     "blank",
     "flash_partition",
     "inspect_target",
+    "let_go",
     "partition_bytes",
     "partition_differs",
     "preflight_partition",
@@ -28,5 +29,4 @@ __all__ = [
     "prove_partition",
     "source_of_file",
     "source_of_image",
-    "write_image",
 ]

@@ -9,11 +9,13 @@ from shlex import quote
 from factory.config import UnitSection
 from factory.errors import FactoryError
 from factory.flashing.errors import FlashError
+from factory.flashing.partition.holding import hold, let_go
 from factory.flashing.partition.plan import BLOCK, blanked_ranges, cut
 from factory.flashing.partition.source import PROBED
 from factory.flashing.partition.stream import prelude
 from factory.flashing.partition.target import Target, inspect_target, is_target
 from factory.flashing.payload import refused
+from factory.flashing.station_lock import OtherStation, this_process
 from factory.units.deadline import Deadline
 from factory.units.protocol import Unit, UnitGone
 
@@ -55,17 +57,33 @@ class BlankPending:
         )
 
 
-def blank(unit: Unit, pending: BlankPending, section: UnitSection, *, deadline: Deadline) -> bool:
+def blank(
+    unit: Unit, pending: BlankPending, section: UnitSection, *, deadline: Deadline, owner: str | None = None
+) -> bool:
     """Make sure that the partition holds no file system: unmounted, its beginning, the places of superblock copies and
-    its end overwritten with zeros, synced, read again.
+    its end overwritten with zeros, synced, read again. The unit's lock is `owner`'s meanwhile (default: this process),
+    and nobody's afterwards.
 
-    True when there was something, False when it was blank already. Raises FlashError (with `pending`) when the unit
-    could not do it or is another one, and what `Unit.run` raises.
+    True when there was something, False when it was blank already. Raises OtherStation, with nothing done, while
+    another one is flashing the unit; FlashError (with `pending`) when the unit could not do it or is another one; and
+    what `Unit.run` raises.
     """
+    owner = owner or this_process()
+    try:
+        hold(unit, section, owner, deadline=deadline)
+    except OtherStation as error:
+        error.pending = pending
+        raise
+    done = _blank(unit, pending, section, deadline=deadline)
+    let_go(unit, section, owner, deadline=deadline)
+    return done
+
+
+def _blank(unit: Unit, pending: BlankPending, section: UnitSection, *, deadline: Deadline) -> bool:
     target = inspect_target(unit, pending.target, section, deadline=deadline)
-    kind = "file" if section.simulated else "block"
+    kinds = ("file",) if section.simulated else ("block", "mtd")
     named = is_target(pending.target, simulated=section.simulated)
-    if not named or target.kind != kind or target.size != pending.size:
+    if not named or target.kind not in kinds or target.size != pending.size:
         raise FlashError(
             f"{unit.route}: {pending.target} is not what was written to: {target.kind} of {target.size} bytes, "
             f"not {pending.size}",
@@ -83,7 +101,7 @@ def blank(unit: Unit, pending: BlankPending, section: UnitSection, *, deadline: 
     return said == [b"blanked"]
 
 
-def blank_or_owe(unit: Unit, pending: BlankPending, section: UnitSection, cause: FactoryError) -> None:
+def blank_or_owe(unit: Unit, pending: BlankPending, section: UnitSection, cause: FactoryError, owner: str) -> None:
     """After a failure: blank the partition within 30 s, even when the work was called off.
 
     Where that cannot be done now, `owe` says so; otherwise this returns and the caller raises `cause`.
@@ -91,7 +109,7 @@ def blank_or_owe(unit: Unit, pending: BlankPending, section: UnitSection, cause:
     if isinstance(cause, UnitGone):
         owe(pending, cause, "no connection")
     try:
-        blank(unit, pending, section, deadline=Deadline(BLANK_SECONDS))
+        blank(unit, pending, section, deadline=Deadline(BLANK_SECONDS), owner=owner)
     except FactoryError as error:
         owe(pending, cause, error.message)
 
@@ -109,7 +127,8 @@ def owe(pending: BlankPending, cause: FactoryError, why: str) -> None:
 
 def _script(target: Target, section: UnitSection) -> str:
     assert target.size is not None
-    lines = [prelude(target.path, simulated=section.simulated), "here"]
+    # Flash memory needs no erasing for this: zeros can be written over anything.
+    lines = [prelude(target), "here"]
     # Zeros through the device reach the superblock of a mounted file system too: both use the kernel's same buffers.
     points = () if section.simulated else tuple(map(quote, target.mount_points))
     lines += [f"umount {point} 2>/dev/null || mount -o remount,ro {point} 2>/dev/null" for point in points]

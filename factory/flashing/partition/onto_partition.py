@@ -1,12 +1,14 @@
 """Method `partition`: an image streamed into a block device on the unit, and read back from the medium.
 
-What was on the partition before is not kept. From the first byte on it holds no file system, until the last block is
-written (see `plan`); after any failure it is blanked, or that is owed to the unit.
+What was on the partition before is not kept. From the first byte on it holds no file system, until all that was
+written was read back and is right; only then comes the first block (see `plan`). After any failure it is blanked, or
+that is owed to the unit.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from factory.config import PartitionFlash, UnitSection
@@ -15,14 +17,17 @@ from factory.flashing.digests import Digest
 from factory.flashing.errors import FlashError, OtherUnit, PreflightRefused
 from factory.flashing.objections import objection
 from factory.flashing.partition.blanking import BlankPending, blank_or_owe
+from factory.flashing.partition.holding import hold, let_go
+from factory.flashing.partition.mtd import ERASE_SECONDS
 from factory.flashing.partition.pace import Pace, pace
 from factory.flashing.partition.plan import Plan, make_plan
-from factory.flashing.partition.readback import NOT_YET, digest_for, read_ranges
+from factory.flashing.partition.readback import NOT_YET, comes_back, digest_for, read_ranges
 from factory.flashing.partition.refusals import PLACE, path_finding, target_findings
-from factory.flashing.partition.source import Source, source_of_image
+from factory.flashing.partition.source import Range, Source, source_of_image
 from factory.flashing.partition.target import Target, inspect_target
-from factory.flashing.partition.writing import write_image
+from factory.flashing.partition.writing import write_body, write_late
 from factory.flashing.same import Reread, reader, same_unit
+from factory.flashing.station_lock import OtherStation, this_process
 from factory.images import Image
 from factory.units.deadline import Deadline
 from factory.units.protocol import Progress, Unit
@@ -31,13 +36,16 @@ from factory.values import Facts, Receipt
 
 @dataclass(frozen=True, slots=True)
 class PartitionPreflight:
-    """A unit whose partition may be written: the device, the order of the work, and how fast the link is."""
+    """A unit whose partition may be written: the device, the order of the work, how fast the link is, and how many
+    seconds it will take about.
+    """
 
     image: str
     target: Target
     plan: Plan
     pace: Pace
     digest: Digest
+    seconds: float
 
     @property
     def medium(self) -> str:
@@ -62,7 +70,7 @@ class PartitionPreflight:
             "ranges": len(self.plan.ranges),
             "compress": self.pace.compress,
             "link": round(self.pace.rate),
-            "estimate_ms": round(self.pace.seconds * 1000),
+            "estimate_ms": round(self.seconds * 1000),
         }
 
 
@@ -103,16 +111,25 @@ def preflight_source(
     assert found.size is not None
     within = deadline.within(section.timeouts.command)
     link = pace(unit, source, found, flash, deadline=within)
-    allowed = min(section.timeouts.flash, deadline.left)
-    if link.seconds > allowed:
+    erase = found.mtd.erase if found.mtd else 0
+    plan = make_plan(source, found.path, found.size, grain=link.grain, erase=erase)
+    seconds, allowed = _estimate(plan, found, link), min(section.timeouts.flash, deadline.left)
+    if seconds > allowed:
         message = (
-            f"about {link.seconds:.0f} s at {link.rate / 1000:.1f} kB/s over {unit.route}, "
+            f"about {seconds:.0f} s at {link.rate / 1000:.1f} kB/s over {unit.route}, "
             f"and the flash may take {allowed:.0f} s"
         )
+        if comes_back(found):
+            message += "; the unit has no hash program, so all that is written comes back to be compared"
         hint = "Flash over SSH, make the image smaller, or raise [unit.timeouts] flash."
         raise PreflightRefused(unit.route, (objection("flash.too-slow", PLACE, message, hint),))
-    plan = make_plan(source, found.path, found.size, grain=link.grain)
-    return PartitionPreflight(image, found, plan, link, digest_for(found))
+    return PartitionPreflight(image, found, plan, link, digest_for(found), seconds)
+
+
+def _estimate(plan: Plan, target: Target, link: Pace) -> float:
+    """Seconds that it will take: sending, erasing flash memory, and sending back where the unit cannot hash."""
+    erasing = -(-plan.source.size // plan.erase) * ERASE_SECONDS if plan.erase else 0.0
+    return link.seconds + erasing + (plan.length / link.rate if comes_back(target) else 0.0)
 
 
 def flash_partition(
@@ -124,32 +141,45 @@ def flash_partition(
     deadline: Deadline,
     reread: Reread | None = None,
     progress: Progress | None = None,
+    owner: str | None = None,
 ) -> Receipt:
     """Write the image to the unit that `checked` (its preflight) and `facts` (what was read from it) belong to.
 
     The unit is read again before and after. On failure the partition is blanked and the error comes through; where
     that cannot be done now, a FlashError with `pending` is raised. OtherUnit: another unit answers; that one is not
-    touched any more.
+    touched any more. OtherStation: another one than `owner` (default: this process) is flashing it; otherwise the unit
+    stays locked for `owner` until the partition is blanked, `let_go`, or a restart.
     """
     started = time.monotonic()
+    owner = owner or this_process()
     reread = reread or reader(section)
     same_unit(facts, reread(unit, deadline.within(section.timeouts.command)), same_boot=True)
     within = deadline.within(section.timeouts.flash)
+    hold(unit, section, owner, deadline=within)
     try:
         _require_same_target(unit, checked, section, within)
-        written = write_image(
-            unit, checked.plan, section, checked.pace, algorithm=checked.digest.algorithm,
-            full_blocks="fullblock" in checked.target.tools, deadline=within, progress=progress,
+        written = write_body(
+            unit, checked.plan, checked.target, checked.pace, algorithm=checked.digest.algorithm, deadline=within,
+            progress=progress,
         )  # fmt: skip
-        found, way = _read_back(unit, checked, written.digest, section, within)
+        ways = [_compare(unit, checked, checked.plan.body, written.body, section, within)]
+        again = write_late(unit, checked.plan, checked.target, written, deadline=within)
+        ways.append(_compare(unit, checked, checked.plan.late, written.ends, section, within))
         same_unit(facts, reread(unit, deadline.within(section.timeouts.command)), same_boot=True)
+        if progress is not None:
+            progress(checked.plan.length)
+    except OtherStation:
+        raise
     except OtherUnit as error:
         error.pending = checked.pending
         raise
     except FactoryError as error:
-        if not isinstance(error, PreflightRefused):
-            blank_or_owe(unit, checked.pending, section, error)
+        if isinstance(error, PreflightRefused):
+            let_go(unit, section, owner, deadline=Deadline(section.timeouts.command))
+        else:
+            blank_or_owe(unit, checked.pending, section, error, owner)
         raise
+    way, whole = _way(checked.digest, ways), checked.digest.labelled(written.whole)
     return Receipt(
         image=checked.image,
         method="partition",
@@ -158,11 +188,11 @@ def flash_partition(
         bytes_written=checked.plan.length,
         read_back=way,
         seconds=time.monotonic() - started,
-        retries=written.retries,
+        retries=written.retries + again,
         medium=checked.target.path,
         ranges=checked.plan.ranges,
-        written=checked.digest.labelled(written.digest),
-        found=found,
+        written=whole,
+        found=None if way == NOT_YET else whole,
     )
 
 
@@ -178,16 +208,32 @@ def _require_same_target(unit: Unit, checked: PartitionPreflight, section: UnitS
         raise PreflightRefused(unit.route, findings)
 
 
-def _read_back(
-    unit: Unit, checked: PartitionPreflight, written: str, section: UnitSection, deadline: Deadline
-) -> tuple[str | None, str]:
-    read = read_ranges(unit, checked.target, checked.plan.ranges, section, fresh=False, deadline=deadline)
-    if read.found != written:
+def _compare(
+    unit: Unit,
+    checked: PartitionPreflight,
+    ranges: Sequence[Range],
+    sent: str,
+    section: UnitSection,
+    deadline: Deadline,
+) -> str | None:
+    """Read ranges back; how they were read, None where it may have been from the cache. Raises FlashError when they
+    are not what was sent.
+    """
+    if not ranges:
+        return ""
+    read = read_ranges(unit, checked.target, ranges, section, fresh=False, deadline=deadline)
+    if read.found != sent:
         raise FlashError(
             f"{unit.route}: {checked.target.path} does not hold what was written ({read.way or 'cached read'})",
             hint="Check the unit's storage; the unit must not ship like this.",
             code="flash.read-back",
         )
-    if read.way is None:
-        return None, NOT_YET
-    return checked.digest.labelled(read.found), f"{checked.digest.name}, {read.way}"
+    return read.way
+
+
+def _way(digest: Digest, ways: Sequence[str | None]) -> str:
+    """How everything was read back, for the receipt."""
+    told = [way for way in dict.fromkeys(ways) if way != ""]
+    if None in told:
+        return NOT_YET
+    return f"{digest.name if digest.program else 'hash of what came back'}, {', '.join(map(str, told))}"

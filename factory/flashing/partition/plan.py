@@ -2,14 +2,14 @@
 
 First the beginning of the target, the copies of superblocks and its end are overwritten with zeros and synced: from
 then on the old content is no file system any more. Then everything is written but the first block and the superblock
-copies, and synced; these come last, the first block after another sync. Until its one block is written there is no
-file system, and when it is, all the rest is on the medium.
+copies, and synced: the body. What is late comes when the body was read back and is right, the first block at its end:
+until then there is no file system, and when there is one, all the rest is on the medium and was compared.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,13 +26,13 @@ TAIL = 64 * 1024
 """Bytes at the end of the target where RAID, NILFS and GPT keep a copy of what they have at the beginning."""
 MOST_RANGES = 2000
 
-Kind = Literal["d", "z", "s", "e"]
+Kind = Literal["d", "z", "s", "x", "e"]
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One thing to do on the unit: `d` data follow, `z` write zeros, `s` sync, `e` sync and end. The place is
-    `seek` blocks of `block` bytes, the length `count` blocks.
+    """One thing to do on the unit: `d` data follow, `z` write zeros, `s` sync, `x` erase flash memory, `e` sync and
+    end. The place is `seek` blocks of `block` bytes, the length `count` blocks.
     """
 
     kind: Kind
@@ -49,18 +49,25 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`ranges` are what is written, as (offset, length) in bytes, in whole sectors, ascending; `late` the blocks that
-    come last, the first block at their end; `blanked` what is overwritten with zeros before anything else. `grain`
-    is the smallest run of zeros that is not sent.
+    """`body` is what is written first, as (offset, length) in bytes, in whole sectors, ascending; `late` what comes
+    when the body was read back, the first block at its end; `blanked` what is overwritten with zeros before anything
+    else. `grain` is the smallest run of zeros that is not sent; `erase` the size of an erase block of flash memory in
+    bytes, 0 for what needs no erasing.
     """
 
     source: Source
     target: str
     size: int
-    ranges: tuple[Range, ...]
-    late: tuple[int, ...]
+    body: tuple[Range, ...]
+    late: tuple[Range, ...]
     blanked: tuple[Range, ...]
     grain: int
+    erase: int = 0
+
+    @property
+    def ranges(self) -> tuple[Range, ...]:
+        """All that is written, in the order in which it is hashed."""
+        return self.body + self.late
 
     @property
     def length(self) -> int:
@@ -68,7 +75,7 @@ class Plan:
         return sum(length for _, length in self.ranges)
 
 
-def make_plan(source: Source, target: str, target_size: int, *, grain: int) -> Plan:
+def make_plan(source: Source, target: str, target_size: int, *, grain: int, erase: int = 0) -> Plan:
     """Plan the writing of `source` onto a target of `target_size` bytes, which holds it."""
     align = BLOCK if -(-source.size // BLOCK) * BLOCK <= target_size else SECTOR
     gap = max(grain, BLOCK)
@@ -76,12 +83,32 @@ def make_plan(source: Source, target: str, target_size: int, *, grain: int) -> P
     while len(ranges) > MOST_RANGES:
         gap *= 2
         ranges = merged(source.ranges, gap, align)
-    late = {copy - copy % BLOCK for copy in source.copies}
-    if ranges:
-        late.add(ranges[0][0] - ranges[0][0] % BLOCK)
-    late.discard(0)
-    whole = [at for at in sorted(late) if any(start <= at < start + length for start, length in ranges)]
-    return Plan(source, target, target_size, ranges, (*whole, 0), blanked_ranges(target_size), grain)
+    places = {copy - copy % BLOCK for copy in source.copies} | {start for start, _ in ranges[:1]}
+    body, late = _parted(ranges, sorted(places))
+    blanked = blanked_ranges(target_size)
+    if erase:
+        # Zeros can be written over anything in flash memory: the first block is gone before the erasing begins, which
+        # does the rest up to the image's end.
+        erased = -(-source.size // erase) * erase
+        blanked = ((0, BLOCK), *(one for one in blanked if one[0] >= erased))
+    return Plan(source, target, target_size, body, late, blanked, grain, erase)
+
+
+def _parted(ranges: Sequence[Range], places: Sequence[int]) -> tuple[tuple[Range, ...], tuple[Range, ...]]:
+    """The ranges without the blocks at `places`, and these blocks, the first one last."""
+    body, late = [], []
+    for start, length in ranges:
+        at, end = start, start + length
+        for place in places:
+            if at <= place < end:
+                if at < place:
+                    body.append((at, place - at))
+                stop = min(place + BLOCK - place % BLOCK, end)
+                late.append((place, stop - place))
+                at = stop
+        if at < end:
+            body.append((at, end - at))
+    return tuple(body), (*late[1:], *late[:1])
 
 
 def blanked_ranges(size: int) -> tuple[Range, ...]:
@@ -105,34 +132,32 @@ def _ext_copies(size: int) -> Iterator[int]:
                 yield at - at % BLOCK
 
 
-def orders(plan: Plan, read: ReadAt, digest: hashlib._Hash) -> Iterator[Order]:
-    """Everything in the order in which it is done; `digest` takes the bytes of all ranges, ascending, and is whole
-    once the end order has come.
+def body_orders(plan: Plan, read: ReadAt, digest: hashlib._Hash, late: dict[int, bytes]) -> Iterator[Order]:
+    """Everything up to the body's last sync, in the order in which it is done. Once the end order has come `digest` has
+    taken the bytes of the body, ascending, and `late` holds those of the late blocks by their places.
     """
     for offset, length in plan.blanked:
         yield from cut("z", offset, length)
         if offset == 0 and length <= BLOCK:
             yield Order("s")
     yield Order("s")
-    held: dict[int, bytes] = {}
-    late = set(plan.late)
-    for start, length in plan.ranges:
+    if plan.erase:
+        yield Order("x", plan.erase, 0, -(-plan.source.size // plan.erase))
+    held = dict(plan.late)
+    for start, length in sorted(plan.ranges):
+        if start in held:
+            late[start] = _exactly(start, length, plan.source.size, read)
+            continue
         for offset, piece in _windows(start, length, plan.source.size, read):
             digest.update(piece)
-            at = offset
-            for place in sorted(one for one in late if offset <= one < offset + len(piece)):
-                if place > at:
-                    yield from _runs(at, piece[at - offset : place - offset], plan.grain)
-                end = min(place + BLOCK, offset + len(piece))
-                held[place] = bytes(piece[place - offset : end - offset])
-                at = end
-            yield from _runs(at, piece[at - offset :], plan.grain)
-    yield Order("s")
-    for place in plan.late[:-1]:
-        yield from cut("d", place, len(held[place]), memoryview(held[place]))
-    yield Order("s")
-    if 0 in held:
-        yield from cut("d", 0, len(held[0]), memoryview(held[0]))
+            yield from _runs(offset, piece, plan.grain)
+    yield Order("e")
+
+
+def late_orders(plan: Plan, late: Mapping[int, bytes]) -> Iterator[Order]:
+    """What comes when the body was compared: superblock copies, and at last the first block."""
+    for place, length in plan.late:
+        yield from cut("d", place, length, memoryview(late[place]))
     yield Order("e")
 
 
@@ -157,17 +182,23 @@ def _step(at: int, end: int) -> tuple[int, int]:
 
 
 def _windows(start: int, length: int, size: int, read: ReadAt) -> Iterator[tuple[int, memoryview]]:
-    """A range piece by piece; past the image's end come zeros, up to whole sectors. Raises ValueError where the image
-    became shorter while it was read.
-    """
+    """A range piece by piece."""
     at, end = start, start + length
     while at < end:
         stop = min(end, at - at % WINDOW + WINDOW)
-        data = read(at, min(stop, size) - at)
-        if len(data) != max(min(stop, size) - at, 0):
-            raise ValueError("the image became shorter")
-        yield at, memoryview(data.ljust(stop - at, b"\0"))
+        yield at, memoryview(_exactly(at, stop - at, size, read))
         at = stop
+
+
+def _exactly(at: int, length: int, size: int, read: ReadAt) -> bytes:
+    """Bytes of the image; past its end come zeros, up to whole sectors. Raises ValueError where the image became
+    shorter while it was read.
+    """
+    wanted = max(min(at + length, size) - at, 0)
+    data = read(at, wanted)
+    if len(data) != wanted:
+        raise ValueError("the image became shorter")
+    return data.ljust(length, b"\0")
 
 
 def _runs(offset: int, piece: memoryview, grain: int) -> Iterator[Order]:

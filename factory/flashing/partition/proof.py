@@ -10,6 +10,7 @@ from factory.config import PartitionFlash, UnitSection
 from factory.errors import FactoryError
 from factory.flashing.errors import NotProved, OtherUnit
 from factory.flashing.partition.blanking import BlankPending, blank_or_owe, owe
+from factory.flashing.partition.holding import hold
 from factory.flashing.partition.readback import NOT_YET, digest_for, hash_ranges, read_ranges
 from factory.flashing.partition.source import Range, merged, source_of_image
 from factory.flashing.partition.target import inspect_target
@@ -17,6 +18,7 @@ from factory.flashing.proof import what_differs
 from factory.flashing.reboot import PowerControl, Reboot, Reconnect, await_restart, boot_id, send_restart
 from factory.flashing.said import compare_show, facts_now
 from factory.flashing.same import Reread, reader, same_unit
+from factory.flashing.station_lock import OtherStation, this_process
 from factory.images import Image
 from factory.units.deadline import Deadline
 from factory.units.protocol import Unit
@@ -38,14 +40,16 @@ def prove_partition(
     deadline: Deadline,
     power: PowerControl | None = None,
     reread: Reread | None = None,
+    owner: str | None = None,
 ) -> tuple[Proof, Unit]:
-    """Restart the unit, wait until its boot id has changed, and compare: the files where the partition is mounted now,
-    else its ranges, read from the medium.
+    """Restart the unit, wait until its boot id has changed, lock it for `owner` again, and compare: the files where the
+    partition is mounted now, else its ranges, read from the medium.
 
     Returns the proof and the unit as it is connected now. Raises NotProved, OtherUnit, or what the routes raise.
     Before that the partition is blanked; where that cannot be done now the error is a FlashError with `pending`.
     """
     started = time.monotonic()
+    owner = owner or this_process()
     task = _Task(image, identity, section, flash, facts, receipt, reread or reader(section))
     rebooted = reboot != "none"
     try:
@@ -54,7 +58,7 @@ def prove_partition(
         if reboot != "none" and before is not None:
             send_restart(unit, section, reboot, before=before, power=power, deadline=deadline)
     except FactoryError as error:
-        blank_or_owe(unit, pending, section, error)
+        blank_or_owe(unit, pending, section, error, owner)
         raise
     current, after = unit, before
     if rebooted and before is not None:
@@ -65,9 +69,11 @@ def prove_partition(
             raise
         current, after = restarted.unit, restarted.boot_id
     try:
+        if current is not unit:
+            hold(current, section, owner, deadline=deadline)
         compared, connectd = task.compare(current, rebooted=rebooted, deadline=deadline)
     except FactoryError as error:
-        _give_up(current, pending, section, error, close=current is not unit)
+        _give_up(current, pending, section, error, owner, close=current is not unit)
         raise
     return Proof(reboot, before, after, compared, connectd, current.route, time.monotonic() - started), current
 
@@ -141,7 +147,7 @@ def _compare(
         point = target.mount_points[0]
         faults = what_differs(unit, image, section.model_copy(update={"connectd_dir": point}), deadline=deadline)
         return [f"{point.rstrip('/')}/{entry.path}" for entry in image.manifest.files], faults
-    if target.kind not in ("block", "file"):
+    if target.kind not in ("block", "mtd", "file"):
         return [], [f"it is {target.kind} now"]
     source, digest = source_of_image(image), digest_for(target)
     within = deadline.within(section.timeouts.flash)
@@ -153,13 +159,17 @@ def _compare(
     return [f"{path}: {digest.name}, {read.way}"], [] if read.found == expected else ["its blocks are others"]
 
 
-def _give_up(unit: Unit, pending: BlankPending, section: UnitSection, error: FactoryError, *, close: bool) -> None:
-    """Blank the partition, unless another unit answers; end the route where it is ours to end."""
+def _give_up(
+    unit: Unit, pending: BlankPending, section: UnitSection, error: FactoryError, owner: str, *, close: bool
+) -> None:
+    """Blank the partition, unless another unit or station has it; end the route where it is ours to end."""
     try:
+        if isinstance(error, OtherStation):
+            return
         if isinstance(error, OtherUnit):
             error.pending = pending
             return
-        blank_or_owe(unit, pending, section, error)
+        blank_or_owe(unit, pending, section, error, owner)
     finally:
         if close:
             unit.close()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from factory.config import PartitionFlash, UnitSection
-from factory.flashing.digests import known_programs
 from factory.flashing.objections import objection
+from factory.flashing.partition.mtd import ERASERS, Mtd
 from factory.flashing.partition.source import Source
 from factory.flashing.partition.target import Target, is_target
 from factory.values import Finding, shown
@@ -41,17 +41,33 @@ def _kind_finding(target: Target, section: UnitSection) -> Finding | None:
         return objection(code, PLACE, f"{name} does not exist on the unit", "Is the target right for this board?")
     if section.simulated and target.kind == "file":
         return None
+    if target.mtd is not None:
+        return _flash_memory_finding(target, target.mtd)
     if target.kind == "character":
-        hint = "Use the flash memory's own tools on the unit, or a block device; /dev/mtd devices are not written to."
-        return objection(code, PLACE, f"{name} is a character device, and no block device", hint)
+        hint = "Name a block device, or flash memory as in /dev/mtd5."
+        return objection(code, PLACE, f"{name} is a character device that holds nothing", hint)
     if target.kind != "block":
         return objection(code, PLACE, f"{name} is no device", "Writing there would fill the unit's memory or root.")
     if not target.number or not target.disk:
         hint = "Mount /sys on the unit: without it nobody can tell what else uses the device."
         return objection("flash.unknown-device", PLACE, f"the kernel tells nothing about {name}", hint)
     if target.number.startswith("31:"):
-        hint = "An mtdblock device rewrites whole erase blocks and knows no bad ones. Use the unit's own tools."
+        hint = (
+            f"An mtdblock device rewrites whole erase blocks and knows no bad ones. Name /dev/mtd{target.number[3:]}."
+        )
         return objection(code, PLACE, f"{name} is raw flash memory behind a block device", hint)
+    return None
+
+
+def _flash_memory_finding(target: Target, mtd: Mtd) -> Finding | None:
+    name = shown(target.path)
+    if not mtd.bytewise:
+        message = f"{name} is {shown(mtd.type)} memory that is written in pages of {mtd.page} bytes"
+        hint = "It may have bad blocks. Put UBI with a file system on it, and use method files there."
+        return objection("flash.memory", PLACE, message, hint)
+    if not target.tools & set(ERASERS):
+        message = "the unit has no program that erases flash memory"
+        return objection("flash.tool", "unit.tools", message, f"It needs one of {', '.join(ERASERS)}.")
     return None
 
 
@@ -84,6 +100,7 @@ def _use_findings(target: Target, section: UnitSection, flash: PartitionFlash) -
         yield objection(
             "flash.held", PLACE, f"{name} is below other devices: {held}", "Take them down on the unit first."
         )
+    # Flash memory shows in `own_uses` whatever shares memory with it, so the disk matters only where it was not named.
     if section.simulated or not target.disk_uses or (target.is_partition and target.path == flash.target):
         return
     what = ", ".join(_used(one) for one in target.disk_uses[:3])
@@ -95,9 +112,6 @@ def _tool_findings(target: Target) -> Iterator[Finding]:
         yield objection(
             "flash.tool", "unit.tools", "the unit has no dd", "A partition cannot be written to without it."
         )
-    if not target.tools & {"sha256sum", "sha512sum", "sha1sum", "md5sum"}:
-        message = "the unit has no program that what was written could be read back with"
-        yield objection("flash.tool", "unit.tools", message, f"It needs one of {known_programs()}.")
 
 
 def _used(what: str) -> str:

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from shlex import quote
 from typing import Protocol
 
-from factory.flashing.partition.plan import Order, Plan, orders
+from factory.flashing.partition.mtd import erase_function
+from factory.flashing.partition.plan import Plan, body_orders
 from factory.flashing.partition.source import Source
+from factory.flashing.partition.target import Target
 
 GONE, FAILED = 93, 94
 _PIECE = 256 * 1024
@@ -29,6 +31,7 @@ _LOOP = """while read -r k b o n; do
   d) w bs="$b" seek="$o" count="$n" iflag=fullblock;;
   z) w if=/dev/zero bs="$b" seek="$o" count="$n";;
   s) s;;
+  x) x "$b" "$n";;
   e) s; printf 'written\\n'; exit 0;;
   *) die "order $k";;
   esac
@@ -38,17 +41,17 @@ die "the stream ended too early"
 _UNPACK = {"none": "", "gzip": "gunzip -c", "zstd": "zstd -dc"}
 
 
-def script(target: str, *, simulated: bool, compress: str) -> str:
+def script(target: Target, *, compress: str) -> str:
     """The script that takes the stream on its stdin. It prints 'written' at its end, else what failed."""
-    head = prelude(target, simulated=simulated)
+    head = prelude(target)
     unpack = _UNPACK[compress]
     return f"{head}{unpack} | {{\n{_LOOP}}}" if unpack else head + _LOOP
 
 
-def prelude(target: str, *, simulated: bool) -> str:
-    """The functions w (dd onto the target), s (sync) and here."""
-    test = "-f" if simulated else "-b"
-    return _SCRIPT.format(target=quote(target), failed=FAILED, gone=GONE, test=test)
+def prelude(target: Target) -> str:
+    """The functions w (dd onto the target), s (sync), here, and for flash memory x (erase)."""
+    head = _SCRIPT.format(target=quote(target.path), failed=FAILED, gone=GONE, test=target.test)
+    return head + (erase_function(target.tools) if target.kind == "mtd" else "")
 
 
 class Packer(Protocol):
@@ -102,13 +105,15 @@ def packer(compress: str) -> Packer:
 
 
 class OrderStream(io.RawIOBase):
-    """The orders of a plan as a readable stream. `done` counts bytes of the image that were handed out; `digest` is
-    the hash over the plan's ranges in `algorithm`, once the stream was read to its end. Raises what the source raises.
+    """The orders for a plan's body as a readable stream. `done` counts bytes of the image that were handed out; once
+    the stream was read to its end, `digest` is the hash over the body in `algorithm`, and `late` has the late blocks.
+    Raises what the source raises.
     """
 
     def __init__(self, plan: Plan, *, compress: str, algorithm: str) -> None:
         super().__init__()
         self.digest = hashlib.new(algorithm, usedforsecurity=False)
+        self.late: dict[int, bytes] = {}
         self.done = 0
         self.ended = False
         self._pieces = self._packed(plan, packer(compress))
@@ -133,7 +138,7 @@ class OrderStream(io.RawIOBase):
 
     def _packed(self, plan: Plan, engine: Packer) -> Iterator[bytes | memoryview]:
         with plan.source.opened() as read:
-            for order in orders(plan, read, self.digest):
+            for order in body_orders(plan, read, self.digest, self.late):
                 yield engine.pack(order.line)
                 for at in range(0, len(order.data), _PIECE):
                     yield engine.pack(order.data[at : at + _PIECE])
@@ -160,14 +165,3 @@ def sampled_share(source: Source, compress: str, limit: int = 4 * 1024 * 1024) -
                     packed += len(engine.pack(piece))
     packed += len(engine.end())
     return packed / taken if taken else 1.0
-
-
-def one_by_one(plan: Plan, algorithm: str) -> tuple[Iterator[Order], hashlib._Hash]:
-    """The orders themselves, for units whose dd cannot be given a stream of many; with the hash that they fill."""
-    digest = hashlib.new(algorithm, usedforsecurity=False)
-
-    def produced() -> Iterator[Order]:
-        with plan.source.opened() as read:
-            yield from orders(plan, read, digest)
-
-    return produced(), digest

@@ -10,11 +10,14 @@ from typing import Literal
 
 from factory.config import UnitSection
 from factory.flashing.mounts import parse_mounts
+from factory.flashing.partition.mtd import MTD_BLOCK, Mtd, parse_mtd
 from factory.units.deadline import Deadline
 from factory.units.protocol import Unit, UnitError
 from factory.values import shown
 
-_TOOLS = "dd blockdev sync zstd gunzip sha256sum sha512sum sha1sum md5sum cmp umount mount"
+_TOOLS = (
+    "dd blockdev sync zstd gunzip sha256sum sha512sum sha1sum md5sum umount mount flash_erase flash_eraseall flashcp"
+)
 _PATH = re.compile(r"/dev/[A-Za-z0-9_.:@/+-]{1,200}")
 _NUMBER = re.compile(r"[0-9]{1,7}:[0-9]{1,7}")
 _ESCAPED = re.compile(r"\\([0-7]{3})")
@@ -46,12 +49,28 @@ if [ $k = block ] && n=$(number "$T"); then
     [ -r "$l" ] && read -r f <"$l" && [ "$(number "$f")" = "$n" ] && printf 'holder %s\n' "${l#/sys/block/}"
   done
 fi
+if [ $k = character ]; then
+  set -f; set -- $(ls -lnLd "$T" 2>/dev/null); set +f; i=$((${6:-0} / 2)); D=/sys/class/mtd/mtd$i
+  if [ "${5%,}" = 90 ] && [ -r "$D/type" ]; then
+    printf 'mtd %s\n' "$i"; [ $((${6:-0} % 2)) = 0 ] || printf 'ro 1\n'
+    for a in type size erasesize writesize flags; do printf '%s %s\n' "$a" "$(cat "$D/$a")"; done
+    for d in /sys/class/mtd/mtd*; do
+      case $d in *ro) continue;; esac
+      o=-; [ -r "$d/offset" ] && o=$(cat "$d/offset")
+      printf 'chip %s %s %s %s\n' "${d##*/mtd}" "$(cd -P "$d/.." && pwd)" "$o" "$(cat "$d/size")"
+    done
+    for u in /sys/class/ubi/ubi*/mtd_num; do [ -r "$u" ] && printf 'ubi %s %s\n' "$(cat "$u")" "${u%/mtd_num}"; done
+  fi
+fi
 if [ -r /proc/self/mountinfo ]; then
   printf 'mounts\n'
   while read -r l; do
     printf 'mount %s\n' "$l"
     set -f; set -- $l; set +f; m=$3 p=$5
-    [ -e "/sys/dev/block/$m" ] && below "$m" "$p"
+    case $m in
+    31:*) printf 'use %s %s %s\n' "$m" "$m" "$p";;
+    *) [ -e "/sys/dev/block/$m" ] && below "$m" "$p";;
+    esac
     while [ $# -gt 0 ] && [ "$1" != - ]; do shift; done
     case $3 in /dev/*) n=$(number "$3") && [ "$n" != "$m" ] && below "$n" "$p";; esac
   done </proc/self/mountinfo
@@ -76,10 +95,11 @@ class Target:
     """A device on the unit as it was found. `size` is in bytes, None where it is not told; `number` is MAJOR:MINOR,
     `disk` that of the whole disk, `parts` those of its partitions; `holders` are devices on top of it; `counted` says
     that the kernel counts what is read from it; `uses` are all devices that the unit uses, None where it does not say.
+    Flash memory (`mtd`) has the `number` of its block device and as `parts` those of all that share memory with it.
     """
 
     path: str
-    kind: Literal["block", "character", "file", "other", "absent"]
+    kind: Literal["block", "mtd", "character", "file", "other", "absent"]
     size: int | None
     read_only: bool
     tools: frozenset[str]
@@ -90,6 +110,12 @@ class Target:
     holders: tuple[str, ...] = ()
     counted: bool = False
     uses: tuple[Use, ...] | None = None
+    mtd: Mtd | None = None
+
+    @property
+    def test(self) -> str:
+        """What the shell's test says yes to while the device is there."""
+        return {"file": "-f", "mtd": "-c"}.get(self.kind, "-b")
 
     @property
     def own_uses(self) -> tuple[str, ...]:
@@ -99,8 +125,11 @@ class Target:
 
     @property
     def disk_uses(self) -> tuple[str, ...]:
-        """What anything on the same disk is used for."""
-        return tuple(dict.fromkeys(use.what for use in self.uses or () if use.disk == self.disk))
+        """What anything on the same disk is used for; all flash memory counts as one disk."""
+        found = self.uses or ()
+        if self.kind == "mtd":
+            return tuple(dict.fromkeys(use.what for use in found if use.number.startswith(f"{MTD_BLOCK}:")))
+        return tuple(dict.fromkeys(use.what for use in found if use.disk == self.disk))
 
     @property
     def mount_points(self) -> tuple[str, ...]:
@@ -149,7 +178,9 @@ def _target(path: str, lines: Sequence[str], section: UnitSection) -> Target:
     for line in lines:
         name, _, rest = line.partition(" ")
         told.setdefault(name, []).append(rest.strip())
-    kind = told["kind"][0]
+    kind, mtd = told["kind"][0], parse_mtd(told)
+    if mtd is not None:
+        return _flash_memory(path, told, mtd, section)
     if kind not in ("block", "character", "file", "other", "absent"):
         raise ValueError(f"kind {kind}")
     number = _one(told, "number")
@@ -172,6 +203,24 @@ def _target(path: str, lines: Sequence[str], section: UnitSection) -> Target:
         holders=tuple(told.get("holder", ())),
         counted="stat" in told,
         uses=_uses(told, path, section) if "mounts" in told else None,
+    )
+
+
+def _flash_memory(path: str, told: Mapping[str, list[str]], mtd: Mtd, section: UnitSection) -> Target:
+    number = f"{MTD_BLOCK}:{mtd.index}"
+    return Target(
+        path=path,
+        kind="mtd",
+        size=int(_one(told, "size")),
+        read_only="ro" in told or not mtd.writeable,
+        tools=frozenset(told.get("tool", ())),
+        number=number,
+        disk=number,
+        is_partition=True,
+        parts=tuple(f"{MTD_BLOCK}:{one}" for one in mtd.shares),
+        holders=mtd.holders,
+        uses=_uses(told, path, section) if "mounts" in told else None,
+        mtd=mtd,
     )
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
-from factory.config import UnitSection
 from factory.flashing.errors import FlashError
 from factory.flashing.partition.pace import Pace
-from factory.flashing.partition.plan import Order, Plan
-from factory.flashing.partition.stream import FAILED, GONE, OrderStream, one_by_one, prelude, script
+from factory.flashing.partition.plan import Order, Plan, body_orders, late_orders
+from factory.flashing.partition.stream import FAILED, GONE, OrderStream, prelude, script
+from factory.flashing.partition.target import Target
 from factory.flashing.payload import refused
 from factory.units.deadline import Deadline
 from factory.units.protocol import Completed, Progress, Unit
@@ -19,31 +20,36 @@ from factory.units.protocol import Completed, Progress, Unit
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What was sent: the hash over the plan's ranges, and blocks that had to be sent again."""
+    """What was sent: `body` is the hash over the plan's body, `late` the late blocks by their places, which were not
+    sent yet; `whole` is the hash over both, `ends` that over the late blocks alone. `retries` counts blocks that had to
+    be sent again.
+    """
 
-    digest: str
+    body: str
+    whole: str
+    ends: str
+    late: Mapping[int, bytes]
     retries: int
 
 
-def write_image(
+def write_body(
     unit: Unit,
     plan: Plan,
-    section: UnitSection,
+    target: Target,
     pace: Pace,
     *,
     algorithm: str,
-    full_blocks: bool,
     deadline: Deadline,
     progress: Progress | None = None,
 ) -> Written:
-    """Write and sync everything that the plan names, in its order: see `plan`. Cut at any moment the target holds no
-    file system, or all of the new one.
+    """Blank the target, then write and sync the plan's body, in its order: see `plan`. Afterwards, and cut at any
+    moment, the target holds no file system, or still the old one.
 
-    `full_blocks`: the unit's dd has iflag=fullblock; without it each run has a stream of its own. Raises FlashError
-    for what the unit could not do, and what the source and `Unit.put` raise.
+    A unit whose dd has no iflag=fullblock gets a stream for each run. Raises FlashError for what the unit could not do,
+    and what the source and `Unit.put` raise.
     """
-    if not full_blocks:
-        return _one_by_one(unit, plan, section, algorithm, deadline=deadline, progress=progress)
+    if "fullblock" not in target.tools:
+        return _one_by_one(unit, plan, target, algorithm, deadline=deadline, progress=progress)
     streams: list[OrderStream] = []
 
     def source(offset: int) -> BinaryIO:
@@ -58,41 +64,66 @@ def write_image(
         if progress is not None:
             progress(min(streams[-1].done, plan.length))
 
-    command = script(plan.target, simulated=section.simulated, compress=pace.compress)
-    sent = unit.put(source, command, deadline=deadline, progress=report)
+    sent = unit.put(source, script(target, compress=pace.compress), deadline=deadline, progress=report)
     _require(unit, plan, sent.completed)
     if not streams[-1].ended:
         raise _short(unit, plan)
-    if progress is not None:
-        progress(plan.length)
-    return Written(streams[-1].digest.hexdigest(), sent.retries)
+    return _written(plan, streams[-1].digest, streams[-1].late, sent.retries)
+
+
+def write_late(unit: Unit, plan: Plan, target: Target, written: Written, *, deadline: Deadline) -> int:
+    """Write and sync what makes a file system of the body. Returns how many blocks had to be sent again; raises as
+    `write_body` does.
+    """
+    work = list(late_orders(plan, written.late))
+    if "fullblock" not in target.tools:
+        return sum(_carry_out(unit, plan, target, order, deadline) for order in work)
+    data = b"".join(order.line + bytes(order.data) for order in work)
+    sent = unit.put(lambda offset: io.BytesIO(data[offset:]), script(target, compress="none"), deadline=deadline)
+    _require(unit, plan, sent.completed)
+    return sent.retries
+
+
+def _written(plan: Plan, digest: hashlib._Hash, late: Mapping[int, bytes], retries: int) -> Written:
+    whole, ends = digest.copy(), hashlib.new(digest.name, usedforsecurity=False)
+    for place, _ in plan.late:
+        whole.update(late[place])
+        ends.update(late[place])
+    return Written(digest.hexdigest(), whole.hexdigest(), ends.hexdigest(), late, retries)
 
 
 def _one_by_one(
-    unit: Unit, plan: Plan, section: UnitSection, algorithm: str, *, deadline: Deadline, progress: Progress | None
+    unit: Unit, plan: Plan, target: Target, algorithm: str, *, deadline: Deadline, progress: Progress | None
 ) -> Written:
-    head = prelude(plan.target, simulated=section.simulated)
-    work, digest = one_by_one(plan, algorithm)
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    late: dict[int, bytes] = {}
     done = retries = 0
-    for order in work:
-        if order.kind == "d":
-            # Without a count a short read ends in a short write and nothing is lost: the end is that of the stream.
-            command = f"{head}here; w bs={order.block} seek={order.seek} && echo written"
-            sent = unit.put(_data(order), command, deadline=deadline)
-            completed, retries = sent.completed, retries + sent.retries
-        else:
-            completed = unit.run(f"{head}here; {_command(order)} && echo written", deadline=deadline)
-        _require(unit, plan, completed)
-        done += order.block * order.count if order.kind in "dz" else 0
-        if progress is not None:
-            progress(min(done, plan.length))
-    return Written(digest.hexdigest(), retries)
+    with plan.source.opened() as read:
+        for order in body_orders(plan, read, digest, late):
+            retries += _carry_out(unit, plan, target, order, deadline)
+            done += order.block * order.count if order.kind in "dz" else 0
+            if progress is not None:
+                progress(min(done, plan.length))
+    return _written(plan, digest, late, retries)
+
+
+def _carry_out(unit: Unit, plan: Plan, target: Target, order: Order, deadline: Deadline) -> int:
+    """One order, with a stream of its own; returns how many blocks had to be sent again."""
+    head = prelude(target)
+    if order.kind != "d":
+        _require(unit, plan, unit.run(f"{head}here; {_command(order)} && echo written", deadline=deadline))
+        return 0
+    # Without a count a short read ends in a short write and nothing is lost: the end is that of the stream.
+    command = f"{head}here; w bs={order.block} seek={order.seek} && echo written"
+    sent = unit.put(_data(order), command, deadline=deadline)
+    _require(unit, plan, sent.completed)
+    return sent.retries
 
 
 def _command(order: Order) -> str:
     if order.kind == "z":
         return f"w if=/dev/zero bs={order.block} seek={order.seek} count={order.count}"
-    return "s"
+    return f"x {order.block} {order.count}" if order.kind == "x" else "s"
 
 
 def _data(order: Order) -> Callable[[int], BinaryIO]:

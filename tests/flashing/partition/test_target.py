@@ -11,6 +11,7 @@ from factory.config import PartitionFlash, UnitSection
 from factory.errors import FactoryError
 from factory.flashing import FlashError, NotProved, PreflightRefused
 from factory.flashing.partition import BlankPending, prove_partition, source_of_image
+from factory.flashing.partition.mtd import Mtd, parse_mtd
 from factory.flashing.partition.pace import choose, grain_of
 from factory.flashing.partition.readback import NOT_YET
 from factory.flashing.partition.refusals import target_findings
@@ -28,6 +29,12 @@ GOOD = Target(
     is_partition=True, uses=(ROOT,),
 )  # fmt: skip
 NAMED = PartitionFlash(target="/dev/mmcblk0p3")
+NOR_NAMED = PartitionFlash(target="/dev/mtd5")
+NOR = Mtd(5, "nor", 65536, 1, True, (7,), ())
+FLASH = Target(
+    "/dev/mtd5", "mtd", 8 * MIB, False, frozenset(("dd", "sha256sum", "flash_erase")), number="31:5", disk="31:5",
+    is_partition=True, parts=("31:7",), uses=(Use("31:2", "31:2", "/"),), mtd=NOR,
+)  # fmt: skip
 OTHER = PartitionFlash(target="/dev/mmcblk0p4")
 
 
@@ -63,7 +70,15 @@ WRONG = {
         "flash.system-disk",
     ),
     "no dd": (replace(GOOD, tools=frozenset(("sha256sum",))), NAMED, "flash.tool"),
-    "no hash": (replace(GOOD, tools=frozenset(("dd",))), NAMED, "flash.tool"),
+    "NAND": (replace(FLASH, mtd=replace(NOR, type="nand", page=2048)), NOR_NAMED, "flash.memory"),
+    "in pages": (replace(FLASH, mtd=replace(NOR, page=264)), NOR_NAMED, "flash.memory"),
+    "nothing erases": (replace(FLASH, tools=GOOD.tools), NOR_NAMED, "flash.tool"),
+    "its mtdblock is mounted": (replace(FLASH, uses=(Use("31:5", "31:5", "/data"),)), NOR_NAMED, "flash.mounted"),
+    "a part of it is mounted": (replace(FLASH, uses=(Use("31:7", "31:7", "/"),)), NOR_NAMED, "flash.mounted"),
+    "not named memory": (FLASH, OTHER, "flash.system-disk"),
+    "UBI on it": (replace(FLASH, holders=("ubi0",)), NOR_NAMED, "flash.held"),
+    "small memory": (replace(FLASH, size=MIB), NOR_NAMED, "flash.too-small"),
+    "read-only memory": (replace(FLASH, read_only=True), NOR_NAMED, "flash.read-only"),
 }
 
 
@@ -77,6 +92,45 @@ def test_refused(name: str, image: Image) -> None:
 
 def test_a_named_partition_of_the_running_disk_is_taken(image: Image) -> None:
     assert not list(target_findings(GOOD, source_of_image(image), UnitSection(), NAMED))
+    assert not list(target_findings(FLASH, source_of_image(image), UnitSection(), NOR_NAMED))
+    without_hash = replace(GOOD, tools=frozenset(("dd",)))
+    assert not list(target_findings(without_hash, source_of_image(image), UnitSection(), NAMED))
+
+
+def test_what_shares_flash_memory() -> None:
+    """A router's memory: the whole chip, its parts, and parts of these; and another chip."""
+    chips = [
+        "0 /sys/devices/spi/mtd - 16777216", "1 /sys/devices/spi/mtd/mtd0 0 262144",
+        "2 /sys/devices/spi/mtd/mtd0 262144 8388608", "3 /sys/devices/spi/mtd/mtd0/mtd2 0 2097152",
+        "4 /sys/devices/spi/mtd/mtd0/mtd2 2097152 6291456", "5 /sys/devices/spi/mtd/mtd0 8650752 8126464",
+        "6 /sys/devices/other/mtd - 16777216",
+    ]  # fmt: skip
+
+    def told(index: int, **changes: list[str]) -> dict[str, list[str]]:
+        told = {"mtd": [str(index)], "erasesize": ["65536"], "writesize": ["1"], "type": ["nor"], "flags": ["0xc00"]}
+        return {**told, "chip": chips, "ubi": ["4 /sys/class/ubi/ubi0"], **changes}
+
+    def look(index: int) -> Mtd:
+        found = parse_mtd(told(index))
+        assert found is not None and found.bytewise and found.writeable
+        return found
+
+    assert look(0).shares == (1, 2, 3, 4, 5)
+    assert look(1).shares == (0,) and look(5).shares == (0,) and look(6).shares == ()
+    assert look(2).shares == (0, 3, 4) and look(2).holders == ("ubi0",)
+    assert look(3).shares == (0, 2) and look(3).holders == ()
+    # Older kernels show the parts beside each other, by their places in a chip that they do not show.
+    flat = ["0 /sys/devices/spi/mtd 0 262144", "1 /sys/devices/spi/mtd 262144 8388608",
+            "2 /sys/devices/spi/mtd 524288 65536"]  # fmt: skip
+    found = parse_mtd(told(2, chip=flat, ubi=[]))
+    assert found is not None and found.shares == (1,)
+    wrong: tuple[dict[str, list[str]], ...]
+    wrong = ({"erasesize": ["0"]}, {"chip": []}, {"flags": ["x"]}, {"chip": ["1 2"]})
+    for changes in wrong:
+        with pytest.raises((ValueError, KeyError)):
+            parse_mtd(told(3, **changes))
+    read_only = parse_mtd(told(5, flags=["0x0"]))
+    assert read_only is not None and not read_only.writeable
 
 
 @pytest.mark.parametrize("path", ["", "/etc/passwd", "/dev/../etc/x", "dev/x", "/dev/a b", "/dev/x\n", "/dev/$(x)"])

@@ -82,7 +82,7 @@ def test_compressed(rig: PartitionRig, compress: str) -> None:
     unit = rig.unit()
     rig.write(unit, raw_image(body))
     assert rig.content(len(body)) == body
-    sign = {"gzip": "gunzip -c |", "zstd": "zstd -dc |", "none": "while read"}[compress]
+    sign = {"gzip": "gunzip -c |", "zstd": "zstd -dc |", "none": "while read -r k"}[compress]
     assert any(sign in one for one in unit.commands)
 
 
