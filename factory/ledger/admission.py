@@ -61,7 +61,7 @@ def admit(
         attempt = _again(writer, row, claim, identity, facts, owners[0], same_unit)
     else:
         unit = _new_unit(writer, claim, slot)
-        naming.give(writer, unit, identity.device_name)
+        naming.give(writer, unit, identity.device_name, new=True)
         attempt = _begin(writer, row | {"unit": unit, "number": 1}, claim, identity, facts)
     if attempt.unit is not None:
         cloud_ids.give(writer, attempt.unit, identity)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, or_, select, update
@@ -29,7 +30,7 @@ NEXT: Mapping[AttemptState, frozenset[AttemptState]] = {
 }
 
 
-def as_attempt(row: Row[Any]) -> Attempt:
+def as_attempt(row: Row[Any] | SimpleNamespace) -> Attempt:
     """The attempt of a row of `attempts`. Raises LedgerError when the row is damaged."""
     return Attempt(
         id=row.id,
@@ -75,13 +76,14 @@ def begin(writer: Writer, values: Mapping[str, Any], shown: frozenset[Value]) ->
         name: select(lots.c[name]).where(lots.c.name == values["lot"]).scalar_subquery()
         for name in ("product_sha256", "template_sha256")
     }
-    row = {"number": 0, "note": "", **writer.signature.columns(), "started": as_text(writer.now), **bound, **values}
-    key = writer.connection.execute(insert(attempts).values(**row)).inserted_primary_key
+    row = {"number": 0, "note": "", **writer.signature.columns(), "started": as_text(writer.now), **values}
+    key = writer.connection.execute(insert(attempts).values(**row, **bound)).inserted_primary_key
     assert key is not None
     if shown:
         seen = [{"attempt": key[0], "kind": kind, "value": value} for kind, value in sorted(shown)]
         writer.connection.execute(insert(sightings), seen)
-    return find(writer.connection, key[0])
+    known: dict[str, Any] = dict.fromkeys(column.name for column in attempts.columns)
+    return as_attempt(SimpleNamespace(**known | row | {"id": key[0]}))
 
 
 def move(
@@ -89,20 +91,25 @@ def move(
 ) -> Event:
     """Change an attempt's state and tell it in one transaction. Raises ValueError for an illegal transition."""
     # Locked until the commit: what is judged here is what is changed.
-    known = find(writer.connection, attempt, lock=True)
+    return _move(writer, find(writer.connection, attempt, lock=True), state, data, **columns)
+
+
+def _move(
+    writer: Writer, known: Attempt, state: AttemptState, data: Mapping[str, object] | None = None, **columns: Any
+) -> Event:
     if state not in NEXT[known.state]:
-        raise ValueError(f"attempt {attempt} cannot go from {known.state} to {state}")
+        raise ValueError(f"attempt {known.id} cannot go from {known.state} to {state}")
     if state.is_final:
         columns["ended"] = as_text(writer.now)
     if state is AttemptState.FLASHING:
         # Without a record it may all the same be a unit that the ledger knows.
-        for unit in (known.unit,) if known.unit is not None else _units_seen_in(writer.connection, attempt):
+        for unit in (known.unit,) if known.unit is not None else _units_seen_in(writer.connection, known.id):
             in_rework(writer, unit)
     if state is AttemptState.FLASHED and data:
         columns["receipt"] = _json(dict(data))
-    writer.connection.execute(update(attempts).where(attempts.c.id == attempt).values(state=str(state), **columns))
+    writer.connection.execute(update(attempts).where(attempts.c.id == known.id).values(state=str(state), **columns))
     told = {"hardware_id": known.hardware_id, **(data or {})}
-    return append(writer, f"attempt.{state}", slot=known.slot, attempt=attempt, data=told)
+    return append(writer, f"attempt.{state}", slot=known.slot, attempt=known.id, data=told)
 
 
 def fail(writer: Writer, attempt: int, code: str, text: str, data: Mapping[str, object] | None = None) -> Event:
@@ -116,9 +123,9 @@ def fail(writer: Writer, attempt: int, code: str, text: str, data: Mapping[str, 
 
 def complete(writer: Writer, attempt: int, receipt: Receipt, proof: Proof, *, hook: bool) -> Event:
     """End an attempt as passed: the lease becomes the unit's for ever. One without a unit's record lets none pass."""
-    known = find(writer.connection, attempt)
+    known = find(writer.connection, attempt, lock=True)
     columns = {"receipt": _json(receipt.as_json()), "proof": _json(proof.as_json()), "image": receipt.image}
-    event = move(writer, attempt, AttemptState.PASSED, {"image": receipt.image}, **columns)
+    event = _move(writer, known, AttemptState.PASSED, {"image": receipt.image}, **columns)
     if known.unit is None:
         return event
     writer.connection.execute(update(units).where(units.c.id == known.unit).values(state=str(UnitState.PASSED)))

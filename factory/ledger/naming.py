@@ -38,15 +38,16 @@ def holder(connection: Connection, name: DeviceName, unit: int | None) -> Holder
     return Holder(row.name, newest_of(connection, row.unit))
 
 
-def give(writer: Writer, unit: int, name: DeviceName) -> str | None:
-    """Make `name` the one name of a unit; returns the name that it had before, None when it had this or none.
+def give(writer: Writer, unit: int, name: DeviceName, *, new: bool = False) -> str | None:
+    """Make `name` the one name of a unit; returns the name that it had before, None when it had this or none. A `new`
+    unit has none, and its name was looked up a moment ago: a scrapped unit's is the only one that it could meet.
 
     What it was called before stays in the sightings and events of the earlier attempts. Only a scrapped unit's name
     is taken away for it: any other's is refused by the database itself.
     """
     own = _is_name & (identity_values.c.unit == unit)
-    before = writer.connection.execute(select(identity_values.c.name).where(own)).scalar()
-    if before == name.text:
+    before = None if new else writer.connection.execute(select(identity_values.c.name).where(own)).scalar()
+    if before is not None and before == name.text:
         return None
     kind, value = name_value(name)
     freed = _is_name & (identity_values.c.value == value) & identity_values.c.unit.in_(_scrapped)
