@@ -82,8 +82,9 @@ class Hub:
             recent = db.execute("SELECT count(*) FROM xyte_updates WHERE device = ? AND at > ?", (device, now - _HOUR))
             if recent.fetchone()[0] >= _UPDATES:
                 raise refused(429, "Too many requests")  # the text is assumed
-            parent = fields.uuid_of(values.pop("parent_id", None))
-            if parent is not None:
+            named = values.pop("parent_id", None)
+            if named is not None:
+                parent = fields.uuid_of(named)
                 held = "SELECT 1 FROM xyte_devices WHERE id = ? AND id <> ? AND NOT child AND deleted IS NULL"
                 if db.execute(held, (parent, device)).fetchone() is None:
                     raise refused(422, "Parent must exist")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import logging
 import time
 
 import httpx2
@@ -130,7 +131,8 @@ def test_ten_updates_an_hour(maker: Maker) -> None:
     device, parent = maker.device(), maker.device()
     assert told(maker.ask("PUT", device, body={"colour": "red"})) == (400, "Unknown fields")
     assert told(maker.ask("PUT", device, body={"firmware_version": None})) == (422, "Firmware version can't be blank")
-    assert told(maker.ask("PUT", device, body={"parent_id": device["id"]})) == (422, "Parent must exist")
+    for parent_id in (device["id"], "no id"):
+        assert told(maker.ask("PUT", device, body={"parent_id": parent_id})) == (422, "Parent must exist")
     changes = {
         "name": "new", "firmware_version": "1.5.0", "details": {"a": 1}, "space_version": 2, "parent_id": parent["id"],
     }  # fmt: skip
@@ -175,6 +177,19 @@ def test_the_way_back_from_a_lost_reply(maker: Maker, fault: CloudFault) -> None
     (lost,) = [one for one in maker.clouds.xyte.devices() if one["sn"] == asked["sn"]]
     assert maker.partner("DELETE", f"/{lost['id']}").status_code == 200
     assert maker.http.post("/v1/devices", json=asked).status_code == 201
+
+
+def test_nothing_secret_is_logged(
+    maker: Maker, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    device = maker.device()
+    maker.ask("POST", device, "/telemetry", ONLINE)
+    maker.refusal(sn=device["sn"])
+    maker.partner("GET")
+    out, err = capfd.readouterr()
+    for secret in (device["access_key"], maker.key, maker.clouds.xyte.partner_key):
+        assert secret not in caplog.text + out + err
 
 
 def test_slow_and_wrong_clock(maker: Maker) -> None:
