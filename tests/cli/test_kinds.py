@@ -19,11 +19,13 @@ def made(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     return tmp_path / "acme"
 
 
-def test_the_line_says_that_it_cannot(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_line_says_what_it_cannot(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (made / "product.toml").read_text()
+    (made / "product.toml").write_text(text.replace("[unit]\n", '[unit]\npersistence = "save-config"\n', 1))
     arguments = ["run", "--product", str(made / "product.toml"), "--bench", str(made / "bench.toml"), "--lot", "L"]
     assert main(arguments) == Exit.USAGE
     said = capsys.readouterr().err
-    assert "cannot work units of the profile" in said and "only remoteit-bulk" in said
+    assert "save-config" in said and "is connectd's own" in said
 
 
 def test_there_is_no_upload_file(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

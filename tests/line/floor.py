@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from factory.config import Bench, Product, load_bench, load_product
-from factory.config.starter import write_product_folder
+from factory.config.starter import BULK, write_product_folder
 from factory.identity import KeySource
 from factory.images import open_builder
 from factory.ledger import Ledger, open_ledger
@@ -99,11 +99,13 @@ class Floor:
         *,
         settings: Mapping[str, Any] | None = None,
         boot_seconds: float = 0.3,
+        kind: str = BULK,
     ) -> None:
         self.folder = folder
         self.events: list[Event] = []
         self.bench = SimulatedBench(folder / "sim", plans, baud=None, boot_seconds=boot_seconds)
         self._settings = dict(settings or {})
+        self._kind = kind
         self.ledger: Ledger
 
     def __enter__(self) -> Self:
@@ -113,7 +115,8 @@ class Floor:
         timeouts = {"boot": 12.0, "login": 6.0, "command": 5.0, "flash": 15.0, "reboot": 12.0}
         self.product_file = write_product_folder(
             self.folder / "product",
-            bulk_identification_code=CODE,
+            self._kind,
+            bulk_identification_code=CODE if self._kind == BULK else None,
             settings={
                 "unit.simulated": True,
                 "unit.connectd_dir": "etc/connectd",
@@ -153,7 +156,8 @@ class Floor:
 
     def line(self, **changes: Any) -> Line:
         given: dict[str, Any] = {"timing": FAST, "images_out": self.folder / "images", "debug": True, **changes}
-        builder = open_builder(self.product.image, self.product.folder, self.product.product.name)
+        product = self.product
+        builder = open_builder(product.image, product.folder, product.product.name, product.registration)
         return open_line(
             self.product, self.config, LOT, ledger=self.ledger, builder=builder, keys=self.keys, operator="Kim", **given
         )
