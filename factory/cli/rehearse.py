@@ -47,14 +47,20 @@ def bench(
     ] = None,
     kernel: Annotated[Path | None, typer.Option(help="With --qemu: a kernel; default: Debian's, fetched once.")] = None,
     modules: Annotated[Path | None, typer.Option(help="With --kernel: the folder of its modules.")] = None,
+    uboot: Annotated[
+        int | None, typer.Option(min=1, max=16, help="This many units with a boot loader and no Linux instead.")
+    ] = None,
 ) -> None:
     """Start simulated units and leave them running until Ctrl-C, for `factory read`, `factory run` and people.
 
     Example:  factory rehearse bench --units 2 --fault kernel-messages
 
     Example:  factory rehearse bench --qemu 1
+
+    Example:  factory rehearse bench --uboot 1
     """
     from factory.cli.rehearse_qemu import KernelChoice, qemu_bench
+    from factory.cli.rehearse_uboot import uboot_bench
     from factory.demo import write_rehearsal
     from factory.rehearsal.bench import SimulatedBench
     from factory.rehearsal.faults import Fault
@@ -67,8 +73,10 @@ def bench(
     faults = frozenset(_fault(name) for name in fault or ())
     if qemu is None and (kernel or modules):
         raise UsageError("--kernel and --modules are for QEMU units", hint="Add --qemu 1.")
-    if qemu is not None and faults:
-        raise UsageError("a QEMU unit has no faults by name", hint="Leave out --fault, or leave out --qemu.")
+    if qemu is not None and uboot is not None:
+        raise UsageError("--qemu and --uboot are benches of their own", hint="Start two, with two folders --out.")
+    if faults and (qemu is not None or uboot is not None):
+        raise UsageError("only simulated Linux units have faults by name", hint="Leave out --fault, --qemu, --uboot.")
     if out.exists() and any(out.iterdir()):
         raise UsageError(f"{out} is not empty", hint="Give another folder with --out, or delete this one.")
     out.mkdir(parents=True, exist_ok=True)
@@ -77,6 +85,9 @@ def bench(
         signal.signal(number, lambda *_: ended.set())
     if qemu is not None:
         qemu_bench(qemu, KernelChoice(kernel, modules), out, baud, ended)
+        return
+    if uboot is not None:
+        uboot_bench(uboot, out, baud, ended)
         return
     with SimulatedBench(out / "units", bench_plans(units, faults), baud=baud) as simulated:
         product, bench_file = write_rehearsal(simulated, out)
