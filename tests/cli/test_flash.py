@@ -107,6 +107,11 @@ def test_a_unit_that_passed_is_written_again_with_a_reason_and_passes_again(
     said = " ".join(capsys.readouterr().out.split())
     assert "files, to" in said and "read back: hash" in said
 
+    floor.product_file.write_text(floor.product_file.read_text() + '\n[hardware]\nmodels = ["Router 3"]\n')
+    code, refused = call(capsys, floor, image_of(floor, 1), "--reason", "new storage")
+    assert (code, refused["outcome"], refused["code"]) == (1, "refused", "flash.model"), refused
+    assert (held(floor, 1), floor.unit(1).boots) == (before, 3), "another board is not written to"
+
 
 def test_another_units_image_is_refused_before_anything_is_written(
     floor: Floor, capsys: pytest.CaptureFixture[str]
