@@ -6,6 +6,7 @@ import hashlib
 import io
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import BinaryIO, cast
 
 import pytest
@@ -21,6 +22,7 @@ from factory.flashing.partition import (
     prove_partition,
 )
 from factory.images import Image
+from factory.rehearsal.qemu.plan import Machine
 from factory.rehearsal.qemu.unit import QemuUnit
 from factory.units import read_facts
 from factory.units.deadline import Deadline
@@ -173,3 +175,49 @@ def test_the_power_goes_in_the_middle(qemu_factory: Factory) -> None:
         again = ssh_unit(box)
         blank(again, checked.pending, SECTION, deadline=Deadline(60))
         again.close()
+
+
+MEMORY = Machine(
+    mtd_bytes=4 * MIB,
+    left_out=frozenset(("sha256sum", "sha512sum", "sha1sum", "md5sum")),
+    extra=frozenset(("flashcp", "flash_erase")),
+)
+
+
+@pytest.mark.timeout(400)
+def test_flash_memory_without_any_hash_program(qemu_factory: Factory) -> None:
+    """An MTD erased by flashcp, proved after a restart, blanked; then erased by flash_erase, and the power goes."""
+    image = ext4_image(2 * MIB, extra={"big.bin": hashlib.shake_256(b"y").digest(MIB // 2)})
+    box = qemu_factory(machine=MEMORY)
+    unit = ssh_unit(box)
+    assert codes(unit, image, "/dev/mtdblock0") == {"flash.not-a-device"}
+    assert codes(unit, image, "/dev/mtd0ro") == {"flash.read-only"}
+    assert codes(unit, ext4_image(8 * MIB), "/dev/mtd0") == {"flash.too-small"}
+    for name, content in NEW.items():
+        command = f"printf %s '{content.decode()}' >/etc/connectd/{name}"
+        unit.run(command, deadline=Deadline(30)).require(name)
+    facts = read_facts(unit, SECTION, deadline=Deadline(60))
+    checked = look(unit, image, "/dev/mtd0")
+    only = replace(checked, target=replace(checked.target, tools=checked.target.tools - {"flash_erase"}))
+    receipt = flash_partition(unit, SECTION, checked=only, facts=facts, deadline=Deadline(100))
+    assert receipt.found == receipt.written is not None
+    assert receipt.read_back == "hash of what came back, read of the flash memory, which has no cache"
+    assert unit.run("ls /tmp/.factory-ones*", deadline=Deadline(30)).status != 0
+    proof, unit = prove_partition(
+        unit, image, IDENTITY, SECTION, PartitionFlash(target="/dev/mtd0"), pending=checked.pending, receipt=receipt,
+        reboot="soft", facts=facts, reconnect=lambda deadline: ssh_unit(box, deadline), deadline=Deadline(100),
+    )  # fmt: skip
+    assert any(one.startswith("/dev/mtd0: hash") for one in proof.compared)
+    mount = "mkdir -p /tmp/p && mount -t ext4 -o ro /dev/mtdblock0 /tmp/p && cat /tmp/p/hardware_id.txt"
+    assert unit.run(mount, deadline=Deadline(30)).require("mounting").stdout == image.contents["hardware_id.txt"]
+    assert codes(unit, image, "/dev/mtd0") == {"flash.mounted"}
+    assert blank(unit, checked.pending, SECTION, deadline=Deadline(60))
+    assert not blank(unit, checked.pending, SECTION, deadline=Deadline(60))
+    assert unit.run(mount, deadline=Deadline(30)).status != 0
+    facts = read_facts(unit, SECTION, deadline=Deadline(60))
+    with pytest.raises(FlashError) as caught:
+        flash_partition(Killer(unit, box, 200_000), SECTION, checked=checked, facts=facts, deadline=Deadline(100))
+    assert caught.value.pending == checked.pending
+    box.kill()
+    with (box.folder / "mtd.disk").open("rb") as stream:
+        assert not is_mountable(stream.read(4096))
