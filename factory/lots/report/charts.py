@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from factory.lots.report.cycle import Cycle, SlotCycle
-from factory.lots.report.drawing import ACCENT, BAD, BAND, GOOD, GRID, INK, MUTED, WARN, Sheet, plain
+from factory.lots.report.drawing import ACCENT, BAD, BAND, GOOD, GRID, INK, MUTED, WARN, Draw, Sheet, plain
 from factory.lots.report.numbers import Cause
 from factory.lots.report.pace import Bar, Pace
 from factory.lots.report.words import span
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 WIDE, NARROW = 700.0, 340.0
 _MOST_CAUSES = 10
 _MOST_POINTS = 240
-_MOST_SLOTS = 40
+MOST_SLOTS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,9 @@ def steps(sheet: Sheet, found: Cycle) -> Picture:
 
 
 def slots(sheet: Sheet, found: Cycle) -> Picture:
-    """All slots side by side: the median, and up to the 90th percentile."""
-    shown = found.slots[:_MOST_SLOTS]
+    """The slots side by side, of very many the slowest: the median, and up to the 90th percentile."""
+    slowest = {one.place for one in sorted(found.slots, key=lambda one: -one.median)[:MOST_SLOTS]}
+    shown = [one for one in found.slots if one.place in slowest]
     least, most = _scale([one.median for one in shown], [one.p90 for one in shown])
 
     height = 20.0 * len(shown) + 44
@@ -180,11 +181,13 @@ def _mark_outside(axes: Axes, values: Any, one: SlotCycle, scale: tuple[float, f
 
 
 def _both(sheet: Sheet, name: str, height: float, title: str, draw: Callable[[Figure, float], None]) -> Picture:
-    made = [
-        sheet.draw(f"{name}-{form}", (width, height), title, lambda figure, width=width: draw(figure, width))
-        for form, width in (("wide", WIDE), ("narrow", NARROW))
-    ]
-    return Picture(*made)
+    def of(width: float) -> Draw:
+        return lambda figure: draw(figure, width)
+
+    return Picture(
+        sheet.draw(f"{name}-wide", (WIDE, height), title, of(WIDE)),
+        sheet.draw(f"{name}-narrow", (NARROW, height), title, of(NARROW)),
+    )
 
 
 def _places(bars: Sequence[Bar]) -> list[float]:

@@ -9,11 +9,13 @@ from itertools import combinations
 
 import pandas as pd
 
-from factory.lots.report.words import span
+from factory.lots.report.words import some, span
 
 # Two stations that commit in the same moment may be dated either way, and a clock is set right by a second.
 _TOLERANCE = 60.0
 _STEP_BACK = 1.0
+# No ledger is older; a computer without a battery begins in 1970, or on the day when its system was built.
+_OLDEST = pd.Timestamp("2024-01-01", tz="UTC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,18 @@ class ClockDoubt:
 
 
 def doubts(attempts: pd.DataFrame, events: pd.DataFrame) -> tuple[ClockDoubt, ...]:
-    """Clocks that went back, and stations whose clocks contradict each other."""
-    return (*_went_back(events), *_apart(attempts))
+    """Clocks that were never set, clocks that went back, and stations whose clocks contradict each other."""
+    return (*_never_set(attempts), *_went_back(events), *_apart(attempts))
+
+
+def _never_set(attempts: pd.DataFrame) -> tuple[ClockDoubt, ...]:
+    found = []
+    early = attempts[attempts["started"] < _OLDEST]
+    for station, part in early.groupby("station", sort=True):
+        off = (_OLDEST - part["started"].min()).total_seconds()
+        text = f"{some(len(part), 'attempt')} of station {station}: the clock was never set, it said {{}}."
+        found.append(ClockDoubt((str(station),), off, text.format(part["started"].dt.year.min())))
+    return tuple(found)
 
 
 def _went_back(events: pd.DataFrame) -> tuple[ClockDoubt, ...]:

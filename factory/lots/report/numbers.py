@@ -138,7 +138,7 @@ def interval(part: int, whole: int) -> tuple[float | None, float | None]:
 
 def pareto(attempts: pd.DataFrame) -> tuple[Cause, ...]:
     """Why attempts were lost, the most frequent cause first; all causes, so that the shares come to one."""
-    lost = attempts[attempts["outcome"].isin(_LOST)].assign(code=attempts["code"].fillna(NO_CODE))
+    lost = attempts.assign(code=attempts["code"].fillna(NO_CODE))[attempts["outcome"].isin(_LOST)]
     found, so_far = [], 0
     groups = sorted(lost.groupby("code", sort=True), key=lambda one: (-len(one[1]), one[0]))
     for code, part in groups:

@@ -49,9 +49,13 @@ class Pace:
 
     @property
     def per_hour(self) -> float | None:
-        """What all stations make together while they work; each by its own clock, so that no two are compared."""
-        rates = [one.per_hour for one in self.stations if one.units]
-        return None if not rates or None in rates else sum(rate for rate in rates if rate is not None)
+        """What all stations make together while they work, each by its own clock, so that no two are compared. None
+        where the work of one that made units is too short to say.
+        """
+        rates = [one.per_hour for one in self.stations]
+        unsure = any(one.units and one.per_hour is None for one in self.stations)
+        known = [rate for rate in rates if rate is not None]
+        return None if unsure or not known else sum(known)
 
 
 def pace(attempts: pd.DataFrame) -> Pace:

@@ -19,6 +19,7 @@ from factory.lots.report.report import Report
 from factory.lots.report.words import NOTHING, rate, share, span
 
 _MOST_RUNS = 24
+_MOST_DAYS = 31
 _LONGEST_CAUSE = 240
 
 
@@ -49,6 +50,8 @@ def page(report: Report) -> str:
                 for name, two in pictures.items()
             },
             runs=runs,
+        most_slots=charts.MOST_SLOTS,
+        most_days=_MOST_DAYS,
             style=Markup(style),  # noqa: S704 - ours
             style_hash=f"sha256-{digest}",
         )

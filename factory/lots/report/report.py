@@ -138,7 +138,7 @@ def _notes(data: Frames, yields: Yield, times: Cycle, rates: Pace) -> Iterator[s
     if off_ledger:
         yield f"{some(off_ledger, 'attempt')} passed off the ledger, without a unit's record."
     if 0 < yields.settled < _SAFE_FEW:
-        yield f"The yield is of {yields.settled} boards only: see its 95 % interval before you compare it."
+        yield f"The yield is of {some(yields.settled, 'board')} only: see its 95 % interval before you compare it."
     if times.untimed:
         yield f"{some(times.untimed, 'attempt')} passed but could not be timed: the station's clock was set meanwhile."
     short = [one.station for one in rates.stations if one.per_hour is None]
