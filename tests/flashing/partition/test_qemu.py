@@ -189,7 +189,7 @@ def test_flash_memory_without_any_hash_program(qemu_factory: Factory) -> None:
     """An MTD erased by flashcp, proved after a restart, blanked; then erased by flash_erase, and the power goes."""
     image = ext4_image(2 * MIB, extra={"big.bin": hashlib.shake_256(b"y").digest(MIB // 2)})
     box = qemu_factory(machine=MEMORY)
-    unit = ssh_unit(box)
+    unit: Unit = ssh_unit(box)
     assert codes(unit, image, "/dev/mtdblock0") == {"flash.not-a-device"}
     assert codes(unit, image, "/dev/mtd0ro") == {"flash.read-only"}
     assert codes(unit, ext4_image(8 * MIB), "/dev/mtd0") == {"flash.too-small"}
