@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import select
 import shlex
@@ -76,12 +77,12 @@ class SshUnit:
         """Run a command (see Unit). Raises UnitError unit.too-large, unit.sudo; UnitGone and time-outs."""
         channel = self._execute(command, deadline)
         try:
-            channel.shutdown_write()
+            self._end_input(channel)
             output = _Output(bytearray(), bytearray())
             self._drain(channel, output, deadline, f"running a command on {self._route}")
             return self._completed(command, channel, output, deadline)
         finally:
-            channel.close()
+            _close(channel)
 
     def put(
         self,
@@ -100,11 +101,11 @@ class SshUnit:
                 sent, whole = self._stream(channel, stream, output, deadline, progress, digest.update)
             self._transcript.note(f"<{sent} bytes, sha256 {digest.hexdigest()}>")
             if whole:
-                channel.shutdown_write()
+                self._end_input(channel)
             self._drain(channel, output, deadline, f"waiting for the end of a transfer to {self._route}")
             completed = self._completed(command, channel, output, deadline)
         finally:
-            channel.close()
+            _close(channel)
         if not whole and completed.status == 0:
             message = f"{self._route}: the command ended after {sent} bytes of its input"
             raise UnitError(message, code="unit.put")
@@ -169,6 +170,8 @@ class SshUnit:
                 except TimeoutError:
                     self._check(deadline, f"sending a payload to {self._route}")
                     continue
+                except EOFError as error:
+                    raise self._gone(error) from error
                 except OSError as error:
                     if self._transport.is_active():
                         return sent, False
@@ -197,12 +200,21 @@ class SshUnit:
 
     def _read(self, channel: paramiko.Channel, output: _Output) -> bool:
         """Take what is there, without waiting; True once both streams are empty and ended."""
-        while channel.recv_ready():
-            output.add(channel.recv(_PIECE), b"")
-        while channel.recv_stderr_ready():
-            output.add(b"", channel.recv_stderr(_PIECE))
+        try:
+            while channel.recv_ready():
+                output.add(channel.recv(_PIECE), b"")
+            while channel.recv_stderr_ready():
+                output.add(b"", channel.recv_stderr(_PIECE))
+        except EOFError as error:  # reading also writes: it tells the server that there is room again
+            raise self._gone(error) from error
         ended = bool(channel.eof_received) or channel.closed
         return ended and not channel.recv_ready() and not channel.recv_stderr_ready()
+
+    def _end_input(self, channel: paramiko.Channel) -> None:
+        try:
+            channel.shutdown_write()
+        except EOFError as error:
+            raise self._gone(error) from error
 
     def _completed(self, command: str, channel: paramiko.Channel, output: _Output, deadline: Deadline) -> Completed:
         if output.too_large:
@@ -224,6 +236,14 @@ class SshUnit:
     def _gone(self, error: BaseException | None) -> UnitGone:
         reason = f": {error}" if error is not None and str(error) else ""
         return UnitGone(f"{self._route}: the connection broke{reason}", hint="Was the cable pulled, did it reboot?")
+
+
+def _close(channel: paramiko.Channel) -> None:
+    """Close a channel. Where the connection broke meanwhile there is nothing left to close, and what happened before
+    says more.
+    """
+    with contextlib.suppress(EOFError, OSError):
+        channel.close()
 
 
 class AcceptAnyKey:

@@ -87,8 +87,8 @@ class Server:
             self._transports.append(transport)
             try:
                 transport.start_server(server=self.counting)
-            except (paramiko.SSHException, EOFError):
-                continue
+            except (paramiko.SSHException, EOFError, OSError):
+                continue  # a client that leaves in the middle resets the connection
 
     def close(self) -> None:
         self._socket.shutdown(socket.SHUT_RDWR)
@@ -224,6 +224,34 @@ def test_a_connection_that_breaks_in_the_middle(simulate: Simulate) -> None:
     with pytest.raises(UnitGone):
         opened.run("echo again", deadline=Deadline(5))
     opened.close()
+
+
+def test_a_connection_that_breaks_between_two_packets(simulate: Simulate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paramiko says EOFError then, from whatever call writes next: reading too, since that makes room again."""
+    unit = simulate()
+    assert unit.ssh_address is not None
+    ssh = connect(unit.ssh_address[1], Login("root", Secret(unit.password)))
+
+    def broken(*_: object) -> int:
+        raise EOFError
+
+    def breaking(*names: str) -> None:
+        def opened(**changes: Any) -> paramiko.Channel:
+            channel = session(**changes)
+            for name in names:  # of this channel only: the server in this process has channels too
+                monkeypatch.setattr(channel, name, broken)
+            return channel
+
+        monkeypatch.setattr(ssh._transport, "open_session", opened)
+
+    session = ssh._transport.open_session
+    for name in ("shutdown_write", "recv", "send"):
+        breaking(name, "close")
+        with pytest.raises(UnitGone):
+            ssh.put(lambda _: io.BytesIO(b"some bytes"), "cat", deadline=Deadline(10))
+    breaking("close")
+    assert ssh.run("echo said", deadline=Deadline(10)).stdout == b"said\n"
+    ssh.close()
 
 
 def test_a_unit_with_another_password(simulate: Simulate) -> None:
