@@ -130,7 +130,7 @@ class KeyStore:
     def _sealed(self, content: bytes) -> bytes:
         if self._recipient is None:
             return content
-        import pyrage  # type: ignore[import-untyped]
+        import pyrage
 
         try:
             recipient = pyrage.x25519.Recipient.from_str(self._recipient)
