@@ -178,10 +178,11 @@ def _publish(portal: RehearsalPortal, product: Product, uploads: Sequence[Upload
 
 def _each(work: _Work[_In, _Out], units: Sequence[_In], executor: Executor | None) -> Iterator[_Out]:
     """What the workers make of the units, in their order."""
-    chunks = [units[at : at + CHUNK] for at in range(0, len(units), CHUNK)]
+    size = CHUNK if len(units) > CHUNK else 1
+    chunks = [units[at : at + size] for at in range(0, len(units), size)]
     if executor is None:
-        for unit in units:
-            yield from work.run([unit])
+        for chunk in chunks:
+            yield from work.run(chunk)
         return
     try:
         for made in executor.map(work.run, chunks):

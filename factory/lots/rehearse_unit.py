@@ -217,7 +217,7 @@ def _compared(unit: Candidate, booted: Booted, cloud: CloudUnit) -> Iterator[_Pa
     held = booted.held
     if cloud.cloned:
         yield Cause.CLONE, "a second unit came with its identity"
-    if not cloud.online:
+    if not cloud.online and not booted.stopped:
         yield Cause.OFFLINE, "the cloud does not show it online"
     if held.key_sha256 != cloud.key_sha256:
         yield Cause.DIFFERS, "the registration key in its image is not the one in the upload file"
@@ -226,7 +226,7 @@ def _compared(unit: Candidate, booted: Booted, cloud: CloudUnit) -> Iterator[_Pa
     if cloud.name != unit.row.name:
         yield Cause.DIFFERS, f"the cloud calls it {_quoted(cloud.name)}, the ledger {_quoted(unit.row.name)}"
     missing = sorted(unit.services - cloud.names)
-    if missing:
+    if missing and cloud.online:
         yield Cause.SERVICE, f"not registered: {', '.join(missing)}"
     for pid, registered in cloud.services.items():
         mine = held.services.get(pid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import socket
 import ssl
@@ -15,6 +16,12 @@ BASE = b"/apv/v27"
 _LARGEST = 1024 * 1024
 
 
+@functools.lru_cache(maxsize=4)
+def _trusting(ca: Path) -> ssl.SSLContext:
+    """Made once per process: reading an authority takes as long as a request."""
+    return ssl.create_default_context(cafile=str(ca))
+
+
 class Wire:
     """One connection to the server, opened again when it was cut; what fails is an empty reply, as for the unit.
 
@@ -25,7 +32,7 @@ class Wire:
         where = urlsplit(url)
         self._address = (where.hostname or "", where.port or 443)
         self._host = where.netloc.encode("ascii")
-        self._context = ssl.create_default_context(cafile=str(ca))
+        self._context = _trusting(ca)
         self._timeout = timeout
         self._socket: ssl.SSLSocket | None = None
         self.trouble = ""
