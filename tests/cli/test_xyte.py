@@ -119,7 +119,8 @@ def test_children(office: Office, tmp_path: Path) -> None:
     (parent,) = office.world.clouds.xyte.find(sn="SN1")
     assert sorted(one["sn"] for one in office.world.clouds.xyte.children(parent["id"])) == ["C1", "C2"]
     assert office("children", str(file), "--parent", "SN2")[0] == Exit.USAGE
-    for wrong in ([], [{}], [children[0], children[0]], [{**children[0], "hardware_key": "x"}]):
+    faults: list[object] = [[], [{}], [children[0], children[0]], [{**children[0], "hardware_key": "x"}]]
+    for wrong in faults:
         file.write_text(json.dumps(wrong))
         assert office("children", str(file), "--parent", "SN1")[0] == Exit.USAGE
 
