@@ -13,7 +13,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tools import bench_card, bench_flash, bench_images, bench_ledger, bench_line, bench_sheets, bench_start
+from tools import (
+    bench_card,
+    bench_clouds,
+    bench_flash,
+    bench_images,
+    bench_ledger,
+    bench_line,
+    bench_sheets,
+    bench_start,
+)
 from tools.measure import Ratio
 
 SECTIONS: dict[str, Callable[[], Iterator[Ratio]]] = {
@@ -26,6 +35,7 @@ SECTIONS: dict[str, Callable[[], Iterator[Ratio]]] = {
     "flash": bench_flash.ratios,
     "card": bench_card.ratios,
     "ledger": bench_ledger.ratios,
+    "firstboot": bench_clouds.ratios,
 }
 
 
