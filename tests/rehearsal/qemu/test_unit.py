@@ -5,15 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from factory.cli import main
-from factory.config.starter import write_product_folder
 from factory.errors import NotStartedError, UsageError
 from factory.flashing import Reboot, finish, flash, preflight, prove
-from factory.rehearsal.bench import bench_toml
 from factory.rehearsal.qemu.plan import MEBI, Machine
 from factory.rehearsal.qemu.unit import QemuUnit
 from factory.units import Deadline, Unit, UnitError, agree, read_facts
@@ -107,30 +103,6 @@ def test_files_are_flashed_and_proved_on_a_real_kernel(qemu_unit: QemuUnit) -> N
     assert proof.reboot == "soft"
     assert qemu_unit.boot_id != facts.boot_id
     assert _run(unit, "cat /etc/connectd/hardware_id.txt") == "b827eb000001"
-    unit.close()
-
-
-def test_the_line_works_a_unit_with_a_real_kernel_to_pass(
-    qemu_unit: QemuUnit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    unit = ssh_unit(qemu_unit)
-    _run(unit, "rm -rf /etc/connectd/* /etc/connectd/.[a-z]*")
-    unit.close()
-    (tmp_path / "password").write_text(f"{qemu_unit.password}\n")
-    (tmp_path / "password").chmod(0o600)
-    product = write_product_folder(
-        tmp_path / "product",
-        bulk_identification_code="0F1E2D3C-4B5A-4978-8695-A4B3C2D1E0F1",
-        settings={"unit.login.user": "root", "unit.login.password": f"file:{tmp_path / 'password'}"},
-    )
-    bench = tmp_path / "bench.toml"
-    bench.write_text(bench_toml([qemu_unit], None, station="S1", ledger="sqlite:///ledger.db"))
-    boots = qemu_unit.boots
-    assert main(["run", "--product", str(product), "--bench", str(bench), "--lot", "L1", "--units", "1"]) == 0
-    assert "passed" in capsys.readouterr().out
-    assert qemu_unit.boots == boots + 1
-    unit = ssh_unit(qemu_unit)
-    assert _run(unit, "cat /etc/connectd/hardware_id.txt").endswith("b827eb000001")
     unit.close()
 
 
