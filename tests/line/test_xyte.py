@@ -79,7 +79,11 @@ def test_a_lot_that_the_station_registers(tmp_path: Path, clouds: SimulatedCloud
             keys.append(key)
             device = devices[told["sn"]]
             assert (device["id"], device["cloud_id"], device["mac"]) == (told["id"], told["cloud_id"], told["mac"])
-            assert told["hub_url"].startswith("https://") and told["cloud_id"].startswith(CODE) and len(told["cloud_id"]) == 24
+            assert (
+                told["hub_url"].startswith("https://")
+                and told["cloud_id"].startswith(CODE)
+                and len(told["cloud_id"]) == 24
+            )
             assert device["firmware_version"] == "1.4.0" and device["claimed"] is None
             assert clouds.xyte.holder(told["id"], key)[0] is not None, "the key on the unit is the device's"
             assert not (floor.unit(number).root / "etc/xyte/hardware_key").exists()
@@ -93,6 +97,21 @@ def test_a_lot_that_the_station_registers(tmp_path: Path, clouds: SimulatedCloud
         assert {record.state for record in records} == {CloudState.REGISTERED}
         hardware_key = floor.product.registration.hardware_key.resolve(tmp_path).reveal()  # type: ignore[union-attr]
         nothing_shows(floor, [*keys, hardware_key])
+        assert floor.ledger.verify() == ()
+
+
+@pytest.mark.parametrize("registers", ["station", "unit"])
+def test_a_lot_of_twenty(tmp_path: Path, clouds: SimulatedClouds, registers: str) -> None:
+    """On all slots at once; the station asks one thing at a time."""
+    with floor_of(tmp_path, clouds, 20, registers) as floor:
+        summary = floor.run(20)
+        assert summary.passed == 20, outcomes(summary)
+        told = [json.loads(on_unit(floor, number, "identity.json")) for number in range(1, 21)]
+        assert len({one["cloud_id"] for one in told}) == 20
+        there = {(one["sn"], one["mac"], one["cloud_id"]) for one in clouds.xyte.devices()}
+        own = {(one["sn"], one["mac"], one["cloud_id"]) for one in told}
+        assert there == (own if registers == "station" else set())
+        assert clouds.counters().get("POST /v1/devices", 0) == len(there)
         assert floor.ledger.verify() == ()
 
 
