@@ -9,7 +9,7 @@ import pytest
 
 from factory.images import read_image
 from factory.line import Outcome
-from tests.line.floor import LOT, SSH, Floor, by_slot, outcomes, plan
+from tests.line.floor import LOT, SERIAL, SSH, Floor, by_slot, outcomes, plan
 
 TARGET = "device.img"
 SIZE = 6 * 1024 * 1024
@@ -92,6 +92,19 @@ def test_a_target_that_is_too_small_is_refused_before_a_byte(floor: Floor) -> No
     assert rows["slot-01"].outcome is Outcome.FAILED and rows["slot-02"].outcome is Outcome.PASSED, outcomes(summary)
     assert device(floor, 1).read_bytes() == b"\xff" * 4096
     assert floor.ledger.pending_restores() == ()
+
+
+def test_over_serial_alone_from_the_first_byte_to_the_proof(tmp_path: Path) -> None:
+    small = SETTINGS | {"image.size": 1024 * 1024}
+    with Floor(tmp_path, [plan(1, SERIAL)], settings=small) as floor:
+        blank_devices(floor, 1)
+        summary = floor.run(1)
+        assert summary.passed == 1, outcomes(summary)
+        assert is_file_system(device(floor, 1)) and floor.unit(1).boots == 2
+        (history,) = floor.ledger.trace(summary.rows[0].hardware_id or "").units
+        receipt = history.receipts[summary.rows[0].attempt or 0]
+        assert receipt["route"].startswith("serial:") and receipt["written"]
+        assert receipt["ranges"][-1] == [0, 4096], "the first block comes last"
 
 
 def is_file_system(path: Path) -> bool:
