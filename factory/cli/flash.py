@@ -83,7 +83,8 @@ def flash(
         journal = LedgerJournal(book, reason, off_ledger)
         if card:
             place = _bench_for("--card", station)
-            cards = _for_cards(kind, card_images(image or (), pack, hardware_id), None if off_ledger else book, reason)
+            given = card_images(image or (), pack, hardware_id, off_ledger=off_ledger)
+            cards = _for_cards(kind, given, None if off_ledger else book, reason)
             flash_cards(session, cards, card, kind, place, journal, json=json)
             return
         found = one_image(image or (), pack, hardware_id)
@@ -164,6 +165,9 @@ def _ledger(
         try:
             book: Ledger | None = stack.enter_context(use_ledger(given, bench, operator=operator, quiet=quiet))
         except FactoryError as error:
+            if off_ledger is None and error.code == "ledger.missing":
+                hint = f"{error.hint} Without one: --off-ledger REASON."
+                raise UsageError(error.message, hint=hint, code=error.code) from error
             if off_ledger is None or not error.code.startswith("ledger."):
                 raise
             book = None

@@ -30,23 +30,31 @@ def one_image(paths: Sequence[Path], pack: Path | None, hardware_id: str | None)
         hint = "Many images at once can go onto cards: --card NAME for each."
         raise UsageError(f"one unit gets one image, and {len(paths) or 'none'} were named", hint=hint)
     if not has_manifest(paths[0]):
-        raise UsageError(
-            f"{paths[0]} has no manifest beside it, so nobody knows whose image it is"
-            if paths[0].exists()
-            else f"there is no image {paths[0]}",
-            hint="Take an image that `factory run` or `factory image build` wrote, with its .manifest.json.",
-            code="flash.no-manifest",
-        )
+        raise _nobodys(paths[0], "")
     return read_image(paths[0])
 
 
-def card_images(paths: Sequence[Path], pack: Path | None, hardware_id: str | None) -> list[Image | Path]:
-    """The images for cards, in order: ours, and files of others as they are."""
+def card_images(
+    paths: Sequence[Path], pack: Path | None, hardware_id: str | None, *, off_ledger: str | None
+) -> list[Image | Path]:
+    """The images for cards, in order: ours, and off the ledger files of others as they are."""
     from factory.images import read_image
 
     if pack is not None or hardware_id is not None:
         return [one_image(paths, pack, hardware_id)]
+    for path in paths:
+        if not has_manifest(path) and (off_ledger is None or not path.exists()):
+            raise _nobodys(path, " A file of another maker goes onto a card with --off-ledger REASON.")
     return [read_image(path) if has_manifest(path) else path for path in paths]
+
+
+def _nobodys(path: Path, more: str) -> UsageError:
+    said = f"{path} has no manifest beside it, so nobody knows whose image it is"
+    return UsageError(
+        said if path.exists() else f"there is no image {path}",
+        hint=f"Take an image that `factory run` or `factory image build` wrote, with its .manifest.json.{more}",
+        code="flash.no-manifest",
+    )
 
 
 def has_manifest(path: Path) -> bool:

@@ -99,6 +99,7 @@ def trace(
             show().print(_attempts(found.strangers, "attempts without a unit: refused, or off the ledger"))
             _print_receipts(found.receipts)
         if found.events:
+            _print_media(found.events)
             show().print(_events(found.events))
         if not found.found:
             talk().print(f"nothing is known of {value}", markup=False)
@@ -180,6 +181,7 @@ def _print_history(unit: UnitHistory) -> None:
         console.print(f"  {'upload':<14} {escape(f'{name} row {row}: {state}{why}')}")
     console.print(_attempts(unit.attempts, "attempts"))
     _print_receipts(unit.receipts)
+    _print_media(unit.events)
     console.print(_events(unit.events))
 
 
@@ -190,15 +192,30 @@ def _print_receipts(receipts: Mapping[int, Mapping[str, Any]]) -> None:
         show().print(f"receipt of attempt {attempt}: {receipt_line(receipt)}", soft_wrap=True, markup=False)
 
 
+def _print_media(events: Sequence[Event]) -> None:
+    """The receipts of what was written without an attempt: cards, and units at their boot loader."""
+    from factory.cli.flash_show import receipt_line
+
+    for event in events:
+        if event.kind == "flash.written" and isinstance(receipt := event.data.get("receipt"), dict):
+            said = f"receipt of {event.slot} at {event.at:%Y-%m-%d %H:%M:%S}: {receipt_line(receipt)}"
+            show().print(said, soft_wrap=True, markup=False)
+
+
 def _events(events: Sequence[Event]) -> Any:
     from rich.markup import escape
     from rich.table import Table
+
+    from factory.values import canonical
+
+    def told(value: object) -> str:
+        return canonical(value).decode("utf-8") if isinstance(value, (dict, list)) else str(value)
 
     table = Table(title="events", title_justify="left", pad_edge=False)
     for name in ("seq", "at (UTC)", "station", "slot", "what", "data"):
         table.add_column(name, overflow="fold")
     for event in events:
-        data = ", ".join(f"{key}={value}" for key, value in event.data.items())
+        data = ", ".join(f"{key}={told(value)}" for key, value in event.data.items() if value is not None)
         at = f"{event.at:%Y-%m-%d %H:%M:%S}"
         table.add_row(str(event.seq), at, event.station, event.slot or "", event.kind, escape(data))
     return table

@@ -92,6 +92,8 @@ def parse_bmap(data: bytes, place: str = "the block map") -> Bmap:
     if count != -(-size // block):
         raise _wrong(place, f"counts {count} blocks of {block} bytes for {size} bytes", "bmap.form")
     ranges = tuple(_ranges(root, size, block, place, hashed=algorithm is not None))
+    if not ranges:
+        raise _wrong(place, "names no block, so nothing would be written", "bmap.form")
     mapped = _text(root, "MappedBlocksCount", place, optional=True)
     named = sum(-(-one.length // block) for one in ranges)
     if mapped is not None and mapped != str(named):

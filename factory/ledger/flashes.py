@@ -214,6 +214,8 @@ def begin_outside(
             journal_of_attempts.in_rework(writer, record.unit)
         else:
             told["order"] = ordered
+        if facts is None and not reason:
+            _require_no_card(writer.connection, hardware_id)
     known = None if record is None or off_ledger is not None else record.last.id
     return append(writer, "flash.begun", slot=place, attempt=known, data=told)
 
@@ -266,6 +268,20 @@ def _on_order(connection: Connection, hardware_id: str) -> str | None:
     )
     row = connection.execute(query).first()
     return None if row is None else f"lot {row.lot}, {row.file}, row {row.number}"
+
+
+def _require_no_card(connection: Connection, hardware_id: str) -> None:
+    """Raise Refused (`flash.card-written`) when a card with this identity is somewhere already."""
+    of_unit = events.c.data.contains(f'"hardware_id":{canonical(hardware_id).decode("utf-8")}', autoescape=True)
+    of_card = events.c.data.contains('"method":"card"', autoescape=True)
+    written = select(events.c.station, events.c.slot).where(events.c.kind == "flash.written", of_unit, of_card)
+    row = connection.execute(written.order_by(events.c.at.desc()).limit(1)).first()
+    if row is not None:
+        raise Refused(
+            f"unit {hardware_id} has a card already, written in {row.slot} of station {row.station}",
+            hint="Two cards with one identity make two units that are one to the cloud. Another card: --reason TEXT.",
+            code="flash.card-written",
+        )
 
 
 def _begin(

@@ -38,8 +38,10 @@ def floor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Floor]:
         yield floor
 
 
-def call(floor: Floor, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:
-    (image,) = (floor.folder / "built").rglob("*.ext4")
+def call(
+    floor: Floor, capsys: pytest.CaptureFixture[str], *arguments: str, image: Path | None = None
+) -> tuple[int, dict[str, Any]]:
+    image = image or next((floor.folder / "built").rglob("*.ext4"))
     capsys.readouterr()
     where = ["--product", str(floor.product_file.with_name("cards.toml")), "--bench", str(floor.bench_file)]
     code = run(["flash", str(image), "--card", "A", *where, *arguments, "--json"])
@@ -65,6 +67,21 @@ def test_the_card_of_a_unit_that_passed_wants_a_reason_and_lets_nobody_pass(
     assert _receipt(told[1].data)["found"] == document["cards"][0]["receipt"]["written"]
     assert history.state == "rework" and floor.ledger.passed_units(LOT) == ()
     assert floor.ledger.doctor() == ()
+    assert run(["ledger", "trace", document_id(floor), "--bench", str(floor.bench_file)]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("receipt of A at")]
+    assert "card, to " in line and "the same was found" in line
+
+
+def test_a_file_without_a_manifest_is_nobodys_image(floor: Floor, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (floor.folder / "card").read_bytes()
+    (image,) = (floor.folder / "built").rglob("*.ext4")
+    moved = image.rename(floor.folder / "built" / "moved.ext4")
+    for path, said in ((moved, "no manifest"), (moved.with_name("none"), "no image")):
+        code, refused = call(floor, capsys, image=path)
+        assert (code, refused["error"]["code"]) == (2, "flash.no-manifest") and said in refused["error"]["message"]
+    assert (floor.folder / "card").read_bytes() == before
+    code, document = call(floor, capsys, "--off-ledger", "of another maker", image=moved)
+    assert (code, document["cards"][0]["outcome"]) == (0, "written"), document
 
 
 def test_off_the_ledger_is_told_to_a_ledger_that_does_not_know_the_unit(

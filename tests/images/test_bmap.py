@@ -61,6 +61,7 @@ ODD = {
     "block": (text([("0", A)]).replace("<BlockSize> 4096", "<BlockSize> 4095"), "bmap.form"),
     "blocks": (text([("0", A)]).replace("<BlocksCount> 10", "<BlocksCount> 11"), "bmap.form"),
     "twice": (text([("0", A)]).replace("<BlockSize>", "<ImageSize> 1 </ImageSize><BlockSize>"), "bmap.form"),
+    "nothing": (text([]), "bmap.form"),
     "no map": (text([]).replace("<BlockMap></BlockMap>", ""), "bmap.form"),
     "sha1": (text([("0", A)]).replace("sha256", "sha1"), "bmap.checksum"),
     "version": (text([("0", A)]).replace('version="2.0"', 'version="3.0"'), "bmap.version"),

@@ -159,6 +159,20 @@ def test_a_card_is_told_before_and_after_and_lets_nobody_pass(ledger: Ledger) ->
     assert {event.attempt for event in history.events if event.kind.startswith("flash.")} == {passed.id}
 
 
+def test_a_second_card_with_one_identity_wants_a_reason(ledger: Ledger) -> None:
+    attempt = admit(ledger, 1)
+    ledger.failed(attempt.id, "x", "y")
+    begin(ledger, "hw-1")
+    ledger.end_outside("hw-1", place="card-1", written=False, data={"code": "card.pulled", "message": "pulled"})
+    begin(ledger, "hw-1")
+    written = {"receipt": {**receipt().as_json(), "method": "card"}}
+    ledger.end_outside("hw-1", place="card-1", written=True, data=written)
+    with pytest.raises(Refused, match="has a card already, written in card-1") as refused:
+        begin(ledger, "hw-1")
+    assert refused.value.code == "flash.card-written"
+    begin(ledger, "hw-1", reason="the first one broke")
+
+
 def test_a_card_for_a_unit_that_nobody_has_seen_is_found_as_well(ledger: Ledger) -> None:
     with pytest.raises(Refused) as refused:
         begin(ledger, "hw-7")
