@@ -222,7 +222,7 @@ _KEYS = st.tuples(st.frozensets(st.integers(1, 6), max_size=2), st.sampled_from(
     units=st.lists(_KEYS, min_size=1, max_size=4),
     skip=st.booleans(),
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_orders_against_a_model(files: Sequence[Plan], units: Plan, skip: bool) -> None:
     with tempfile.TemporaryDirectory() as folder, opened(Path(folder)) as ledger:
         kept: dict[str, set[object]] = {}

@@ -151,4 +151,4 @@ def _folded(name: str) -> str:
 
 
 TestAdmission = Admission.TestCase
-TestAdmission.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
+TestAdmission.settings = settings(max_examples=20, stateful_step_count=25, deadline=None)
