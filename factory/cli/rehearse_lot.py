@@ -82,6 +82,8 @@ def rehearse_lot(
         raise UsageError(
             "--server, --ca and --published belong together", hint="Give --server and --ca; --published if it is."
         )
+    if server is not None:
+        _require_loopback(server)
     kind = load_product(product)
     source = _images(images, pack, kind)
     with contextlib.ExitStack() as stack:
@@ -101,6 +103,18 @@ def rehearse_lot(
     else:
         _print(found)
     raise typer.Exit(Exit.DONE if found.done else Exit.FAILED)
+
+
+def _require_loopback(server: str) -> None:
+    """Upload files hold registration keys: a rehearsal sends them to no other machine."""
+    from urllib.parse import urlsplit
+
+    if urlsplit(server).hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise UsageError(
+            f"{server} is not on this machine, and a rehearsal sends registration keys to no other",
+            hint="Simulated clouds are started with `factory rehearse clouds`.",
+            code="rehearse.server",
+        )
 
 
 def _images(images: Path | None, pack: Path | None, kind: Product) -> Images:

@@ -125,7 +125,7 @@ def rehearse(
     code_of(product)
     candidates, own = _lot(book, product, lot, only, uploads)
     with RehearsalPortal(cloud.server, cloud.ca) as portal:
-        rows = _publish(portal, product, own) if not cloud.published else {}
+        rows = _publish(portal, product, own) if not cloud.published else []
     work = boots(Place.of(product))
     outcomes: list[Outcome] = []
     progress(0, len(candidates))
@@ -135,8 +135,8 @@ def rehearse(
     # A clone shows only when its twin has booted as well.
     named = itertools.chain.from_iterable(_each(Checks(cloud.server, cloud.ca), outcomes, executor))
     known = {unit.hardware_id for unit in book.passed_units(lot)}
-    foreign = tuple(sorted(set(itertools.chain.from_iterable(rows.values())) - known))
-    counted = tuple(Uploaded(one.name, len(rows[one.name]), one.origin) for one in own if one.name in rows)
+    foreign = tuple(sorted({one for _, ids in rows for one in ids} - known))
+    counted = tuple(Uploaded(one.name, len(ids), one.origin) for one, ids in rows)
     return Rehearsed(lot, counted, len(candidates), tuple(named), foreign)
 
 
@@ -165,15 +165,17 @@ def _mac(unit: PassedUnit) -> str:
     return next(iter(sorted(unit.macs.values())), "")
 
 
-def _publish(portal: RehearsalPortal, product: Product, uploads: Sequence[Upload]) -> dict[str, list[str]]:
-    """Publish them; the hardware ids of each file."""
+def _publish(
+    portal: RehearsalPortal, product: Product, uploads: Sequence[Upload]
+) -> list[tuple[Upload, tuple[str, ...]]]:
+    """Publish them; each with its hardware ids."""
     portal.make_product(product)
-    keys = {one.name: portal.upload(product, one.name, one.content) for one in uploads}
-    rows = {}
-    for name, key in keys.items():
+    keys = [(one, portal.upload(product, one.name, one.content)) for one in uploads]
+    found = []
+    for one, key in keys:
         portal.await_published(key)
-        rows[name] = [str(unit["hardware_id"]) for unit in portal.registration(key)["units"]]
-    return rows
+        found.append((one, tuple(str(unit["hardware_id"]) for unit in portal.registration(key)["units"])))
+    return found
 
 
 def _each(work: _Work[_In, _Out], units: Sequence[_In], executor: Executor | None) -> Iterator[_Out]:

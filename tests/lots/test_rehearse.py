@@ -19,7 +19,9 @@ from factory.ledger import Ledger
 from factory.lots import export
 from factory.rehearsal.clouds.server import SimulatedClouds
 from factory.values import AttemptState, Facts, Mac, Proof, Receipt, Work
+from tests import programs
 from tests.lots.made import LOT, admit, ledger, product
+from tests.rehearsal.firstboot.conftest import PACKAGE
 
 SERVICES = '\n[[registration.services]]\nname = "ssh"\ntype = "SSH"\nport = 22\n'
 FIRST, SECOND, THIRD = "b827eb000002", "b827eb000004", "b827eb000006"
@@ -229,6 +231,28 @@ def test_roots_that_are_kept(lot: Lot, rehearse: Rehearse, tmp_path: Path) -> No
     assert (tmp_path / "kept").stat().st_mode & 0o077 == 0
 
 
+def test_images_in_a_container(lot: Lot, rehearse: Rehearse) -> None:
+    build = ["image", "build", "--lot", LOT, "--product", "p/product.toml", "--out", "o", "--pack", "--jobs", "1"]
+    assert main([*build, "--format", "tar.gz"]) == 0
+    (pack,) = Path("o").glob("*.pack")
+    assert rehearse(images=("--pack", str(pack)))["online"] == 3
+
+
+def test_by_a_package_of_connectd(lot: Lot, rehearse: Rehearse, clouds: SimulatedClouds) -> None:
+    for program in ("curl", "unshare"):
+        programs.require(program)
+    lot.change(FIRST, "registration_key.txt", b"otherkey0123456789\n")
+    (lot.images / SECOND / "hardware_id.txt").unlink()
+    lot.change(SECOND, "registration_key.txt", b"default.\n")
+    document = rehearse("--connectd", str(PACKAGE))
+    assert causes(document) == {
+        FIRST: {"identity", "stopped", "differs"}, SECOND: {"identity", "stopped", "differs"},
+    }  # fmt: skip
+    assert "wrong registration key" in said(document) and "placeholder" in said(document)
+    assert "otherkey" not in json.dumps(document)
+    assert clouds.remoteit.unit(THIRD)["online"]
+
+
 def test_an_export_that_cannot_be_made_again(lot: Lot, capsys: pytest.CaptureFixture[str]) -> None:
     """Another hash in the ledger than the file comes out with: the rehearsal would be of another file."""
     import sqlite3
@@ -248,6 +272,7 @@ def test_an_export_that_cannot_be_made_again(lot: Lot, capsys: pytest.CaptureFix
         (("--images", "images", "--pack", "x"), "either --images or --pack"),
         (("--images", "nowhere"), "no folder of images"),
         (("--server", "https://127.0.0.1:1"), "belong together"),
+        (("--server", "https://api.remote.it", "--ca", "ca.pem"), "not on this machine"),
         (("--connectd", "p"), "no unpacked connectd package"),
         (("--keep", "images"), "not empty"),
     ],
