@@ -88,10 +88,11 @@ class XyteRegistration(Section):
     """Xyte (Xyte reference, sections 2, 5, 6 and 12). `registers` says who does: the `unit` by itself, with the
     batch's hardware key on it, or the `station`, which puts the unit's own access key there.
 
-    `sn` to `details` are expressions; `authentication` is that of the model in the portal, `firmware_version` has to be
-    there for whoever registers, `sub_models` are the names that the portal knows. Cloud ids are made of `short_code`;
-    `domain` is that of the end customers' portal, for QR codes. `expected_units` is the device count that was entered
-    for the hardware key. `hub` and `partner_key` are for looking after lost replies; `bulk` registers 25 per request.
+    `sn` to `details` are expressions; `authentication` is that of the model in the portal. `firmware_version` has to be
+    there for whoever registers; an empty `cloud_id` means that units have none, as `mac-sn` allows. `sub_models` are
+    the names that the portal knows. Cloud ids are made of `short_code`; `domain` is that of the end customers' portal,
+    for QR codes. `expected_units` is the device count that was entered for the hardware key. `hub` and `partner_key`
+    are for looking after lost replies; `bulk` registers 25 per request.
     """
 
     profile: Literal["xyte"] = "xyte"
@@ -104,7 +105,7 @@ class XyteRegistration(Section):
     partner_key: Secret | None = None
     sn: Name = "{{ facts.serial }}"
     mac: Name = "{{ mac.eth0 }}"
-    cloud_id: Name = "{{ assigned.cloud_id }}"
+    cloud_id: Ascii = "{{ assigned.cloud_id }}"
     firmware_version: Name | None = None
     sub_model: Name | None = None
     sub_models: tuple[Name, ...] = ()
@@ -113,6 +114,12 @@ class XyteRegistration(Section):
     short_code: Annotated[str, AfterValidator(_short_code)] | None = None
     domain: Annotated[str, AfterValidator(_domain)] | None = None
     bulk: bool = False
+
+    @model_validator(mode="after")
+    def _cloud_id_is_there(self) -> Self:
+        if not self.cloud_id and self.authentication == "cloud-id":
+            raise ValueError('cloud_id must not be empty, unless authentication = "mac-sn"')
+        return self
 
     @model_validator(mode="after")
     def _station_knows_the_firmware(self) -> Self:

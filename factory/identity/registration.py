@@ -44,7 +44,8 @@ def _of_xyte(section: XyteRegistration) -> Iterator[tuple[str, tuple[Expression,
     yield "sn", (Expression("registration.sn", section.sn), lambda text: SerialNumber.parse(text).text)
     # One spelling for all: what the cloud does with another one is unknown (Xyte reference, section 14).
     yield "mac", (Expression("registration.mac", section.mac), lambda text: Mac.parse(text).colons)
-    yield "cloud_id", (Expression("registration.cloud_id", section.cloud_id), lambda text: CloudId.parse(text).text)
+    if section.cloud_id:
+        yield "cloud_id", (Expression("registration.cloud_id", section.cloud_id), lambda text: CloudId.parse(text).text)
     if section.firmware_version is not None:
         yield "firmware_version", (Expression("registration.firmware_version", section.firmware_version), _firmware)
     if section.sub_model is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from factory.images.lint_folder import Folder, error, masked, one_line, rights
 from factory.images.tree import Kind
-from factory.values import CloudId, Finding, InvalidValue, Mac, SerialNumber, sentinel
+from factory.values import CloudId, Finding, InvalidValue, Mac, SerialNumber, Severity, sentinel
 
 IDENTITY, HARDWARE_KEY, ACCESS_KEY = "identity.json", "hardware_key", "access_key"
 _VALUES: Mapping[str, Callable[[str], object]] = {
@@ -62,6 +62,10 @@ def _values(place: str, data: Mapping[str, str]) -> Iterator[Finding]:
     if not data.get("server", "").startswith("https://"):
         yield error("IMG-MISSING", place, "has no server, or one that is not reached by https")
     for name, parse in _VALUES.items():
+        if name not in data and name == "cloud_id":
+            hint = "A model with the method MAC & Serial Number needs none; any other does."
+            yield Finding("IMG-MISSING", Severity.WARNING, place, "has no cloud_id", hint)
+            continue
         if name not in data:
             yield error("IMG-MISSING", place, f"has no {name}")
             continue

@@ -59,3 +59,13 @@ def test_xyte_has_defaults_for_all_but_the_key(tmp_path: Path) -> None:
     found = loaded(tmp_path, 'profile = "xyte"\nhardware_key = "env:XYTE_HARDWARE_KEY"').registration
     assert isinstance(found, XyteRegistration)
     assert (found.registers, found.server, found.sn) == ("unit", "https://entry.xyte.io", "{{ facts.serial }}")
+
+
+def test_only_a_model_by_mac_goes_without_cloud_ids(tmp_path: Path) -> None:
+    start = 'profile = "xyte"\nhardware_key = "env:A"\ncloud_id = ""\n'
+    assert "cloud_id must not be empty" in refused(tmp_path, start)
+    found = loaded(tmp_path, start + 'authentication = "mac-sn"').registration
+    assert isinstance(found, XyteRegistration) and found.cloud_id == ""
+    assert "needs firmware_version" in refused(
+        tmp_path, 'profile = "xyte"\nhardware_key = "env:A"\nregisters = "station"'
+    )

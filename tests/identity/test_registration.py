@@ -78,3 +78,19 @@ def test_secrets_of_an_identity_show_nowhere() -> None:
     identity = replace(xyte().identify(facts(), GIVEN).identity, secrets={"access_key": Secret("f00d" * 8)})
     assert "f00d" not in repr(identity) and "f00d" not in str(identity.public())
     assert [secret.reveal() for secret in identity.hidden] == ["f00d" * 8]
+
+
+def test_what_else_xyte_is_told() -> None:
+    section = XyteRegistration.model_validate(
+        {"hardware_key": HARDWARE_KEY, "cloud_id": "", "authentication": "mac-sn", "firmware_version": "1.4.0",
+         "sub_model": "{{ order.model }}", "sub_models": ("7in", "10in"), "details": {"lot": "{{ lot }}"}}
+    )  # fmt: skip
+    identifier = Identifier.open(IdentitySection(), section, NO_KEYS, "panel")
+    found = identifier.identify(facts(), Work("L1", order={"model": "7in"})).identity.registration
+    assert found == {"sn": "S-1", "mac": ETH, "firmware_version": "1.4.0", "sub_model": "7in", "details.lot": "L1"}
+    with pytest.raises(IdentityRefused) as caught:
+        identifier.identify(facts(), Work("L1", order={"model": "8in"}))
+    assert [one.code for one in caught.value.findings] == ["VAL-ENUM"]
+    for version in ("1.4", "v1.4.0", "01.2.3", "1.4.0-"):
+        with pytest.raises(IdentityRefused):
+            xyte(firmware_version=version).identify(facts(), GIVEN)

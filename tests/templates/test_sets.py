@@ -109,8 +109,8 @@ def test_before_it_is_registered_that_unit_has_no_image(tmp_path: Path) -> None:
 
 
 def test_what_the_set_needs_is_said(tmp_path: Path) -> None:
-    with pytest.raises(TemplateFault, match=r"templates/xyte/template\.toml: the set needs registration\.cloud_id"):
-        opened(product(tmp_path, "xyte")).build(unit(sn="A", mac="00:1b:77:a4:c0:11"))
+    with pytest.raises(TemplateFault, match=r"templates/xyte/template\.toml: the set needs registration\.mac"):
+        opened(product(tmp_path, "xyte")).build(unit(sn="A", cloud_id=VALUES["cloud_id"]))
 
 
 def test_a_set_of_another_cloud_is_refused(tmp_path: Path) -> None:
