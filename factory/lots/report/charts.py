@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 WIDE, NARROW = 700.0, 340.0
 _MOST_CAUSES = 10
-_MOST_POINTS = 240
+_POINTS = 120
 MOST_SLOTS = 40
 
 
@@ -144,6 +144,7 @@ def run_chart(sheet: Sheet, name: str, one: SlotCycle, scale: tuple[float, float
 
     values = np.array(one.seconds)
     count = len(values)
+    size = max(1, count // _POINTS)
     width, height = 170.0, 92.0
 
     def draw(figure: Figure) -> None:
@@ -156,7 +157,8 @@ def run_chart(sheet: Sheet, name: str, one: SlotCycle, scale: tuple[float, float
         if one.low is not None and one.high is not None:
             axes.axhspan(one.low, one.high, color=BAND, alpha=0.3, linewidth=0)
             axes.axhline(one.median, color=MUTED, linewidth=0.7)
-        parts = np.array_split(np.arange(count), min(count, _MOST_POINTS))
+        # Parts of one size: medians of different numbers of passes would look differently calm.
+        parts = [np.arange(at, min(at + size, count)) for at in range(0, count, size)]
         colour = BAD if one.verdict == "slower" else ACCENT
         middle = [float(np.median(values[part])) for part in parts]
         at = [float(part.mean()) for part in parts]

@@ -25,7 +25,16 @@ class Highlight:
 
 def findings(report: Report) -> tuple[Highlight, ...]:
     """What stands out, in the order of the page; empty when nothing does."""
-    return (*_causes(report.causes, report.lost), *_slow(report), *_places(report))
+    return (*_clocks(report), *_causes(report.causes, report.lost), *_slow(report), *_places(report))
+
+
+def _clocks(report: Report) -> Iterator[Highlight]:
+    """First, since what is dated wrongly makes other figures wrong."""
+    if report.doubts:
+        stations = sorted({station for doubt in report.doubts for station in doubt.stations})
+        what = "clock of station" if len(stations) == 1 else "clocks of stations"
+        text = "Set the time there before the next lot. What is uncertain by it stands at the end of this page."
+        yield Highlight("notes", f"The {what} {', '.join(stations)} cannot be trusted", text)
 
 
 def _causes(causes: tuple[Cause, ...], lost: int) -> Iterator[Highlight]:

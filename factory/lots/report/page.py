@@ -11,12 +11,12 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from factory.lots.report import charts
-from factory.lots.report.cycle import SlotCycle
+from factory.lots.report.cycle import FEW, SlotCycle
 from factory.lots.report.drawing import Sheet, plain
 from factory.lots.report.figures import main_figures
 from factory.lots.report.findings import findings
 from factory.lots.report.report import Report
-from factory.lots.report.words import NOTHING, rate, share, span
+from factory.lots.report.words import rate, share, signed, span
 
 _MOST_RUNS = 24
 _MOST_DAYS = 31
@@ -50,8 +50,9 @@ def page(report: Report) -> str:
                 for name, two in pictures.items()
             },
             runs=runs,
-        most_slots=charts.MOST_SLOTS,
-        most_days=_MOST_DAYS,
+            most_slots=charts.MOST_SLOTS,
+            most_days=_MOST_DAYS,
+            few=FEW,
             style=Markup(style),  # noqa: S704 - ours
             style_hash=f"sha256-{digest}",
         )
@@ -59,8 +60,8 @@ def page(report: Report) -> str:
 
 
 def _runs(sheet: Sheet, report: Report) -> list[tuple[SlotCycle, Markup]]:
-    """A run chart per slot; of very many slots those that change most."""
-    slots = report.cycle.slots
+    """A run chart per slot that has a band; of very many slots those that change most."""
+    slots = [one for one in report.cycle.slots if one.low is not None]
     scale = charts.shared_scale(slots)
     chosen = {one.place for one in sorted(slots, key=lambda one: -abs(one.change or 0.0))[:_MOST_RUNS]}
     return [
@@ -79,7 +80,7 @@ def _environment() -> Environment:
         "rate": rate,
         "seconds": lambda seconds: f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.1f}",
         "share": share,
-        "signed": lambda change: NOTHING if change is None else f"{change:+.0%}",
+        "signed": signed,
         "span": span,
         "utc": _utc,
         "verdict": _verdict,
@@ -101,7 +102,7 @@ def _utc(moment: datetime) -> str:
 
 def _verdict(one: SlotCycle) -> str:
     if one.verdict in ("slower", "faster") and one.change is not None:
-        return f"{one.verdict} {one.change:+.0%}"
+        return f"{one.verdict} {signed(one.change)}"
     return one.verdict
 
 

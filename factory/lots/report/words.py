@@ -26,6 +26,13 @@ def share(part: float | None, whole: int = 0) -> str:
     return f"{part:.1%}" if whole >= 100 and part < 1 else f"{part:.0%}"
 
 
+def signed(change: float | None) -> str:
+    """A change in percent with its sign; none of zero."""
+    if change is None:
+        return NOTHING
+    return "0%" if abs(change) < 0.005 else f"{change:+.0%}"
+
+
 def rate(per_hour: float | None) -> str:
     """Units per hour."""
     if per_hour is None:
