@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -141,7 +142,7 @@ def _images(images: Path | None, pack: Path | None, kind: Product) -> Images:
 def _folder(keep: Path | None) -> Iterator[Path]:
     """Where the private roots are made: one that goes at the end, or the one that was named, which must be empty."""
     if keep is None:
-        with tempfile.TemporaryDirectory(prefix="factory-rehearsal-") as name:
+        with _ended_like_ctrl_c(), tempfile.TemporaryDirectory(prefix="factory-rehearsal-") as name:
             Path(name, "units").mkdir(mode=0o700)
             yield Path(name)
         return
@@ -152,6 +153,18 @@ def _folder(keep: Path | None) -> Iterator[Path]:
     make_folder(keep, mode=0o700)
     make_folder(keep / "units", mode=0o700)
     yield keep.absolute()
+
+
+@contextlib.contextmanager
+def _ended_like_ctrl_c() -> Iterator[None]:
+    """A kill or a closed window ends the block as Ctrl-C does, so that no keys are left behind."""
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
