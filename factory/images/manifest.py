@@ -63,7 +63,7 @@ def parse_manifest(content: bytes, path: str) -> Manifest:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise ImageError(f"{path} is damaged: {place}: {first['msg']}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ImageError(f"{path} is damaged: {error}") from error
     return Manifest(
         document.image,

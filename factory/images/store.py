@@ -52,6 +52,8 @@ def read_image(path: Path) -> Image:
     path = path.parent / f"{name}{SUFFIXES[manifest.format]}"
     if manifest.format == Format.FOLDER:
         return folder_image(manifest, path)
+    if path.exists() and not path.is_file():  # a pipe would be waited for without an end
+        raise FileError(f"{path} is no file", hint="Name an image that `factory run` or `factory image build` wrote.")
     if manifest.format == Format.EXT4:
         return image_of(manifest, _sparse(path), str(path))
     return image_of(manifest, read_bytes(path, limit=LARGEST), str(path))

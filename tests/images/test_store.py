@@ -234,3 +234,14 @@ def test_a_missing_part_is_an_error(tmp_path: Path, form: str) -> None:
         read_image(path)
     with pytest.raises(FileError):
         read_image(tmp_path / "nothing.tar")
+
+
+def test_a_manifest_of_a_million_brackets_and_a_pipe_for_an_image_are_told(tmp_path: Path) -> None:
+    _, path = made(tmp_path, "tar.gz")
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(FileError, match="is no file"):
+        read_image(path)
+    next(path.parent.glob("*.manifest.json")).write_text("[" * 200_000)
+    with pytest.raises(ImageError, match="is damaged"):
+        read_image(path)
