@@ -11,11 +11,14 @@ from factory.bootloader.autoboot import restart
 from factory.bootloader.environment import NAME, read_variable
 from factory.bootloader.line import BootloaderError, Limit, excerpt
 from factory.bootloader.prompt import Answer, Bootloader
+from factory.values import InvalidValue, Mac
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.,:/@%+=-]+")
 _QUOTED = re.compile(r"[ -~]+")
+_ADDRESS = re.compile(r"eth[0-9]*addr")
 _WRITE_ONCE = re.compile(r"(?i)can't overwrite|cannot overwrite|can't be changed|not permitted")
 _NOT_SAVED = re.compile(r"(?i)\b(?:failed|error|bad device|not (?:found|supported)|can't)\b")
+_COLONS = "Six pairs with colons: b8:27:eb:12:34:56."
 _SAVE_SECONDS = 60.0
 _STEP_SECONDS = 20.0
 
@@ -34,7 +37,9 @@ class EnvironmentProof:
 
 
 def check_settings(values: Mapping[str, str]) -> None:
-    """Raise BootloaderError `uboot.value` for what cannot be typed so that every shell takes it as it is."""
+    """Raise BootloaderError `uboot.value` for what cannot be typed so that every shell takes it as it is, and for an
+    `ethaddr` that no unit can have: many boards take it once for ever.
+    """
     for name, value in values.items():
         if not NAME.fullmatch(name):
             raise BootloaderError(f"{name!r} is no name of a variable", code="uboot.value")
@@ -44,6 +49,20 @@ def check_settings(values: Mapping[str, str]) -> None:
                 hint="Printable ASCII without ' and \\, not empty, no blanks at its ends and no two in a row.",
                 code="uboot.value",
             )
+        if _ADDRESS.fullmatch(name):
+            _check_address(name, value)
+
+
+def _check_address(name: str, value: str) -> None:
+    try:
+        mac = Mac.parse(value)
+    except InvalidValue as error:
+        raise BootloaderError(f"{name}: {error.message}", hint=_COLONS, code="uboot.value") from error
+    defect = mac.defect()
+    if defect is not None:
+        raise BootloaderError(f"{name}: {mac.colons} {defect[1]}", hint="Look at the label.", code="uboot.value")
+    if value.lower() != mac.colons:
+        raise BootloaderError(f"{name}: {value} is not how U-Boot reads an address", hint=_COLONS, code="uboot.value")
 
 
 def set_environment(

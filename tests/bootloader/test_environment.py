@@ -127,3 +127,14 @@ def test_what_cannot_be_typed_is_refused(value: str) -> None:
     assert caught.value.code == "uboot.value"
     with pytest.raises(BootloaderError):
         check_settings({"a b": "c"})
+
+
+@pytest.mark.parametrize(
+    "value", ["nonsense", "b827eb123456", "b8-27-eb-12-34-56", "00:00:00:00:00:00", "01:00:5e:00:00:01"]
+)
+def test_an_address_that_no_unit_can_have_is_not_set(value: str) -> None:
+    for name in ("ethaddr", "eth1addr"):
+        with pytest.raises(BootloaderError) as caught:
+            check_settings({name: value})
+        assert caught.value.code == "uboot.value" and name in caught.value.message
+    check_settings({"ethaddr": "B8:27:EB:12:34:56", "ethact": value})
