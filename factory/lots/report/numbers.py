@@ -106,7 +106,7 @@ def lot_yield(data: Frames) -> Yield:
         high=high,
         returned=len(_from_elsewhere(attempts)),
         good=good,
-        never_admitted=int((~first["board"].isin(admitted)).sum()),
+        never_admitted=int((~settled["board"].isin(admitted) & (settled["outcome"] != "passed")).sum()),
         nameless=int(attempts["board"].isna().sum()),
     )
 

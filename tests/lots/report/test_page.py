@@ -104,6 +104,14 @@ def test_the_policy_of_the_page_allows_its_one_style_and_nothing_else() -> None:
     assert text.count("<style") == 1
 
 
+def test_ten_thousand_boards_over_three_days_make_a_page_of_the_same_size() -> None:
+    found = report(records(plant(10_000)), UTC_DAY)
+    assert found.yields.boards >= 10_000
+    assert (found.pace.unit, len(found.groups["day"]), len(found.groups["shift"])) == ("hour", 3, 3)
+    assert [(one.place, one.verdict) for one in found.cycle.drifting] == [("S2 / 4", "slower")]
+    assert len(page(found)) < 300_000
+
+
 def test_what_units_and_operators_say_stays_text() -> None:
     text = made(LOTS["evil"])
     assert "<script" not in text and "<img" not in text
