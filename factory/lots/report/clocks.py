@@ -4,6 +4,8 @@ was dated by a clock that was wrong.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -68,3 +70,17 @@ def _apart(attempts: pd.DataFrame) -> tuple[ClockDoubt, ...]:
                 )
                 found.append(ClockDoubt((earlier, later), float(ahead), text))
     return tuple(found)
+
+
+def suspects(found: Sequence[ClockDoubt]) -> tuple[str, ...]:
+    """The stations to look at: as few as explain all doubts. Of two that contradict only each other both are named."""
+    left, named = list(found), []
+    while left:
+        counts = Counter(station for doubt in left for station in doubt.stations)
+        most = max(counts.values())
+        chosen = {station for station, count in counts.items() if count == most}
+        if most > 1:
+            chosen = {min(chosen)}
+        named += sorted(chosen)
+        left = [doubt for doubt in left if not chosen & set(doubt.stations)]
+    return tuple(named)

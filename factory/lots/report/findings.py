@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from factory.lots.report.clocks import suspects
 from factory.lots.report.numbers import Cause, Group, interval
 from factory.lots.report.report import Report
 from factory.lots.report.words import span
@@ -31,7 +32,7 @@ def findings(report: Report) -> tuple[Highlight, ...]:
 def _clocks(report: Report) -> Iterator[Highlight]:
     """First, since what is dated wrongly makes other figures wrong."""
     if report.doubts:
-        stations = sorted({station for doubt in report.doubts for station in doubt.stations})
+        stations = suspects(report.doubts)
         what = "clock of station" if len(stations) == 1 else "clocks of stations"
         text = "Set the time there before the next lot. What is uncertain by it stands at the end of this page."
         yield Highlight("notes", f"The {what} {', '.join(stations)} cannot be trusted", text)

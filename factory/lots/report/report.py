@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from factory.lots.report.numbers import Cause, Group, Rework, Yield, groups, lot
 from factory.lots.report.pace import ENOUGH, Pace, pace
 from factory.lots.report.words import some, span
 
+_MOST_DOUBTS = 5
 _SAFE_FEW = 30  # boards below which a share is told with a warning
 
 
@@ -101,8 +102,16 @@ def report(records: LotRecords, calendar: Calendar) -> Report:
         pace=rates,
         rework=numbers.rework(data),
         doubts=found,
-        notes=(*(doubt.text for doubt in found), *_notes(data, yields, times, rates)),
+        notes=(*_doubtful(found), *_notes(data, yields, times, rates)),
     )
+
+
+def _doubtful(found: Sequence[ClockDoubt]) -> Iterator[str]:
+    """One clock that is wrong contradicts all the others: the worst are told, the rest counted."""
+    worst = sorted(found, key=lambda doubt: -doubt.seconds)[:_MOST_DOUBTS]
+    yield from (doubt.text for doubt in worst)
+    if len(found) > len(worst):
+        yield f"The clocks contradict each other in {len(found) - len(worst)} more ways."
 
 
 def _moment(value: Any) -> pd.Timestamp | None:

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factory.lots.report import Calendar, Report, report
+from factory.lots.report.clocks import suspects
 from factory.lots.report.cycle import trend
+from factory.lots.report.findings import findings
 from factory.lots.report.numbers import interval, natural
 from tests.lots.report.made import UTC_DAY, Try, plant, records
 
@@ -147,6 +149,16 @@ def test_stations_whose_clocks_contradict_each_other_are_named() -> None:
     doubt = work(plant(60, skew=-7200)).doubts[0]
     assert doubt.stations == ("S1", "S2")
     assert 7000 < doubt.seconds <= 7200
+
+
+def test_one_wrong_clock_of_many_is_found_among_them() -> None:
+    tries = [
+        Try(index, at=index * 30 - (7200 if index % 6 == 0 else 0), station=f"S{index % 6 + 1}")
+        for index in range(1, 120)
+    ]
+    found = work(tries)
+    assert suspects(found.doubts) == ("S1",)
+    assert findings(found)[0].title == "The clock of station S1 cannot be trusted"
 
 
 def test_a_clock_that_was_never_set_is_named() -> None:
