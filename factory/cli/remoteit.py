@@ -52,6 +52,8 @@ def whoami(
 
     Example:  factory remoteit whoami --profile acme
     """
+    from factory.clouds.errors import said
+
     session: Session = context.obj
     if json:
         session.json("remoteit.whoami")
@@ -62,7 +64,7 @@ def whoami(
         told = {"id": person.id, "email": person.email, "server": where, "credentials": source}
         session.print_json(told | {"clock_ahead": None if person.ahead is None else round(person.ahead, 1)})
         return
-    show().print(f"{person.email} at {where}, by {source}", soft_wrap=True, markup=False)
+    show().print(f"{said(person.email)} at {where}, by {source}", soft_wrap=True, markup=False)
     if person.ahead is not None and abs(person.ahead) > _FAR_OFF:
         side = "behind" if person.ahead > 0 else "ahead of"
         talk().print(f"this computer's clock is {abs(person.ahead):.0f} s {side} the cloud's", style="yellow")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from factory.cli import xyte_children, xyte_qr, xyte_resolve
+from factory.cli.interrupts import Interrupts
 from factory.cli.options import LedgerOption
 from factory.cli.session import Session, show, talk
 from factory.cli.xyte_options import (
@@ -63,11 +64,16 @@ def register(
         session.json("xyte.register")
     done = []
     with use_xyte(product, bench, ledger, ca, station=True, writes=True, quiet=json) as xyte:
-        bulk = xyte.section.bulk
-        for outcome in register_lot(xyte.ledger, xyte.registrar, lot, unit, bulk=bulk):
-            done.append(outcome)
-            if not json:
-                talk().print(f"{len(done)}: {outcome.hardware_id}", style="dim", markup=False, highlight=False)
+        outcomes = register_lot(xyte.ledger, xyte.registrar, lot, unit, bulk=xyte.section.bulk)
+        # An access key is shown once: it is kept before an interrupt ends anything.
+        interrupts = Interrupts("waiting for Xyte's answer, so that no unit's key is lost")
+        with interrupts.held():
+            for outcome in outcomes:
+                done.append(outcome)
+                if not json:
+                    talk().print(f"{len(done)}: {outcome.hardware_id}", style="dim", markup=False, highlight=False)
+                if interrupts.came:
+                    break
     if json:
         session.print_json({"lot": lot, "units": [one.as_json() for one in done]})
     else:

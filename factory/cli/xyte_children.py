@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from factory.cli.interrupts import Interrupts
 from factory.cli.options import LedgerOption
 from factory.cli.session import Session, show, talk
 from factory.cli.xyte_options import CaOption, JsonOption, KeysBenchOption, LotOption, ProductOption, use_xyte
@@ -43,6 +44,7 @@ def children(
     Example:  factory xyte children sensors.json --parent A26-17 --lot L --product product.toml --bench bench.toml
     """
     from factory.clouds.xyte.book import Whose
+    from factory.clouds.xyte.verdicts import unknown
     from factory.values import CloudState
 
     session: Session = context.obj
@@ -68,13 +70,15 @@ def children(
                 entry |= {"device": known.device, "message": "was registered before"}
                 continue
             if known is not None and known.state is CloudState.UNKNOWN:
-                entry |= {"code": "xyte.unknown", "message": f"nobody knows whether it was registered: {known.cause}"}
+                entry |= {"code": "xyte.unknown", "message": unknown(known.cause).message}
                 continue
             whose = Whose(None, None, str(request["sn"]), lot)
-            try:
-                entry["device"] = xyte.registrar.register_child(key, request, whose).id
-            except FactoryError as error:
-                entry |= {"code": error.code, "message": error.message}
+            # An access key is shown once: it is kept before an interrupt ends anything.
+            with Interrupts("waiting for Xyte's answer, so that no child's key is lost").held():
+                try:
+                    entry["device"] = xyte.registrar.register_child(key, request, whose).id
+                except FactoryError as error:
+                    entry |= {"code": error.code, "message": error.message}
     bad = sum(entry["code"] is not None for entry in told)
     if json:
         session.print_json({"lot": lot, "parent": parent, "children": told})

@@ -22,6 +22,7 @@ from factory.rehearsal.clouds.faults import CloudFault
 from factory.rehearsal.clouds.remoteit.portal import ServiceSpec
 from factory.rehearsal.clouds.server import SimulatedClouds
 from factory.rehearsal.clouds.world import Settings
+from tests.clouds.rawserver import http, raw_server
 from tests.clouds.remoteit.conftest import SERVICES, World
 from tests.lots.made import CODE, LOT, ledger, make_pass, product
 from tests.units.servers import openssh
@@ -72,6 +73,15 @@ def test_whoami(world: World, call: Call, capsys: pytest.CaptureFixture[str]) ->
     world.clouds.faults.set(CloudFault.WRONG_CLOCK, 1)
     assert call("whoami", "--json") == Exit.USAGE
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "remoteit.clock"
+
+
+def test_what_a_cloud_says_does_not_steer_the_terminal(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = json.dumps({"data": {"login": {"id": "1", "email": "\x1b]0;you\x07[bold]me\u202e"}}}).encode()
+    with raw_server(tmp_path, http("200 OK", body)) as server:
+        assert call("whoami", "--server", server.url, "--ca", server.ca) == Exit.DONE
+    assert capsys.readouterr().out.startswith("?]0;you?[bold]me? at https://")
 
 
 def test_a_careless_mode_is_warned_about(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

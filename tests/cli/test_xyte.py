@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -87,12 +92,30 @@ def test_a_lost_reply_from_end_to_end(office: Office) -> None:
     office.world.clouds.faults.set(CloudFault.LOST_REPLY, count=1, path="/v1/devices")
     code, out, _ = office("register")
     assert code == Exit.FAILED and "xyte.unknown" in out and "SN2: registered as" in out
+    code, out, _ = office("register")
+    assert code == Exit.FAILED and out.count("nobody knows") == 1
     code, out, _ = office("check")
     assert code == Exit.FAILED and "is not registered: unknown" in out
     code, told = office.json("resolve", "--yes")
     assert code == Exit.DONE and [one["removed"] for one in told["resolved"]] == [True]
     assert office("resolve")[0] == Exit.DONE
     assert office("register")[0] == Exit.DONE and office("check")[0] == Exit.DONE
+
+
+def test_an_interrupt_waits_for_the_key(office: Office) -> None:
+    world = office.world
+    world.clouds.faults.set(CloudFault.SLOW, count=1, path="/v1/devices")
+    command = [sys.executable, "-m", "factory", "xyte", "register", "--lot", LOT, "--ca", str(world.clouds.ca)]
+    command += ["--product", str(world.product.folder / "product.toml"), "--bench", str(world.folder / "bench.toml")]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as registering:
+        until = time.monotonic() + 60
+        while world.clouds.faults.left() and time.monotonic() < until:
+            time.sleep(0.05)
+        os.kill(registering.pid, signal.SIGINT)
+        assert registering.wait(60) == Exit.INTERRUPTED
+    assert len(world.clouds.xyte.devices()) == 1
+    code, told = office.json("check")
+    assert [one["findings"] for one in told["units"]] == [[]] and code == Exit.DONE
 
 
 def test_without_the_partner_key_it_says_what_to_do(office: Office) -> None:

@@ -15,7 +15,7 @@ from factory.clouds.http import Https, Reply
 from factory.clouds.remoteit.connection import Connection, Mode, connection_id, connection_of, host_ip
 from factory.clouds.remoteit.credentials import Credentials
 from factory.clouds.remoteit.devices import PAGE, Device, Listing, devices_query, page_of
-from factory.clouds.remoteit.reasons import advice
+from factory.clouds.remoteit.reasons import GENERAL, advice
 from factory.clouds.remoteit.shape import Object, damaged, object_in, text_in
 from factory.clouds.remoteit.signing import http_date, signed_headers
 from factory.clouds.repeat import Repeat, Sleep, repeated
@@ -148,7 +148,10 @@ class RemoteItAccount:
         except CloudRefused as refused:
             if refused.tries > 1 and refused.code != CLOCK:
                 return  # the first try ended it, and its reply was lost: there is nothing left to end
-            refused.hint = f"{refused.hint} Or the connection has ended already."
+            if refused.code != CLOCK:
+                refused.hint = (
+                    f"Most likely it has ended already: then there is nothing to do. Otherwise: {refused.hint}"
+                )
             raise
 
     def _rest(self, path: str, document: Object, repeat: Repeat) -> tuple[Object, Reply]:
@@ -209,7 +212,8 @@ class RemoteItAccount:
         message = f"{https.host} refused: {words}"
         if reply.status in _UNAUTHORIZED:
             code, exit_code = "remoteit.unauthorized", Exit.USAGE
-            hint = f"{hint} Is the access key of {self._credentials.source} still active in the portal?"
+            ask = f"Is the access key of {self._credentials.source} still active in the portal?"
+            hint = ask if hint == GENERAL else f"{hint} {ask}"
             ahead = reply.ahead
             if ahead is not None and abs(ahead) > _SKEW:
                 # A signature holds for its date, and the cloud's words need not say so.

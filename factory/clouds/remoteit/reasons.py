@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+GENERAL = "These are the cloud's own words. Try again later, or ask the vendor's support."
 _BY_CODE = {
     "0102": "The user name, password or access key is wrong: make a new access key in the portal.",
     "0806": "The cloud does not know this service. Has the unit registered? `factory remoteit devices` lists them.",
@@ -15,6 +16,9 @@ _BY_WORDS = {
     "missing api token": "The developer key is missing or wrong: R3_DEVELOPER_API_KEY, from the portal's account page.",
     "missing user": "The access key belongs to no user: was it deleted in the portal?",
     "no matching bulk project": "The bulk identification code is no product's: compare it with the portal's (i) icon.",
+    "signature": "The secret is not this access key's, or was not copied whole: compare R3_ACCESS_KEY_ID and "
+    "R3_SECRET_ACCESS_KEY.",
+    "access key": "The cloud does not know this access key: was it copied whole, and deleted in the portal since?",
     "offline": "The unit is not online: is it switched on, and does it reach the internet?",
 }
 _CODE = re.compile(r"\[(\d{4})\]")
@@ -29,4 +33,4 @@ def advice(reason: str) -> str:
     for words, what in _BY_WORDS.items():
         if words in lower:
             return what
-    return "These are the cloud's own words. Try again later, or ask the vendor's support."
+    return GENERAL

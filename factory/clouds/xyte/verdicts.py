@@ -11,6 +11,7 @@ from factory.values import UNIT_TAKEN as TAKEN
 
 HARDWARE_KEY, DATA, REFUSED, UNKNOWN = "xyte.hardware-key", "xyte.data", "xyte.refused", "xyte.unknown"
 NOT_AUTHORIZED, NO_MODEL = "xyte.not-authorized", "xyte.model"
+_NOBODY_KNOWS = "nobody knows whether Xyte registered the unit: "
 _RESOLVE = "`factory xyte resolve` finds the record in the cloud, deletes it, and lets the unit register again."
 
 
@@ -29,8 +30,9 @@ class XyteRefused(CloudRefused):
 
 def unknown(why: str, *, status: int | None = None) -> OutcomeUnknown:
     """The error for a reply that was lost."""
+    # What the ledger kept of an earlier try says so already.
     return OutcomeUnknown(
-        f"nobody knows whether Xyte registered the unit: {why}", hint=f"The unit waits. {_RESOLVE}", status=status
+        f"{_NOBODY_KNOWS}{why.removeprefix(_NOBODY_KNOWS)}", hint=f"The unit waits. {_RESOLVE}", status=status
     )
 
 

@@ -92,6 +92,7 @@ def test_a_wrong_key(world: World) -> None:
             account.whoami()
         assert (caught.value.code, caught.value.status, caught.value.exit_code) == ("remoteit.unauthorized", 401, 2)
         assert "still active in the portal" in caught.value.hint
+        assert caught.value.hint.startswith(("The secret is not this access key's", "The cloud does not know this"))
     assert world.slept == []
 
 
@@ -343,6 +344,7 @@ def test_a_refusal_without_a_body(certificate_folder: Path) -> None:
         ):
             account.whoami()
         assert caught.value.code == "remoteit.unauthorized"
+        assert caught.value.hint.startswith("Is the access key of")
 
 
 JSON = st.recursive(
