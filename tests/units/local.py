@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from factory.units.deadline import Deadline
 from factory.units.protocol import Completed, Progress, Sent, Tools, UnitError, UnitGone
@@ -76,14 +78,16 @@ class LocalUnit:
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
+        # After a time-out `communicate` writes no more of its input, so the payload has a thread of its own.
+        stdin, shell.stdin = shell.stdin, None
+        assert stdin is not None
+        threading.Thread(target=_feed, args=(stdin, payload), name="payload", daemon=True).start()
         started = time.monotonic()
-        given: bytes | None = payload
         while True:
             try:
-                out, err = shell.communicate(given, timeout=min(0.2, max(0.01, deadline.left)))
+                out, err = shell.communicate(timeout=min(0.2, max(0.01, deadline.left)))
                 break
             except subprocess.TimeoutExpired:
-                given = None
                 try:
                     deadline.check(f"running {command!r} for {time.monotonic() - started:.1f} s")
                 except BaseException:
@@ -93,3 +97,9 @@ class LocalUnit:
         if len(out) > REPLY_LIMIT:
             raise UnitError(f"{self._route}: the answer is larger than {REPLY_LIMIT} bytes", code="unit.too-large")
         return Completed(command, shell.returncode, out, err)
+
+
+def _feed(stdin: IO[bytes], payload: bytes) -> None:
+    """Write all of it; a command that does not want it ends before."""
+    with contextlib.suppress(BrokenPipeError), stdin:
+        stdin.write(payload)

@@ -201,3 +201,10 @@ def _too_much_output_is_refused(unit: Unit) -> None:
     with pytest.raises(UnitError) as raised:
         unit.run("dd if=/dev/zero bs=1024 count=2000 2>/dev/null", deadline=Deadline(30))
     assert raised.value.code == "unit.too-large"
+
+
+def test_a_local_command_gets_all_of_a_payload_it_is_slow_to_read(tmp_path: Path) -> None:
+    payload = bytes(300_000)
+    unit = LocalUnit(tmp_path)
+    sent = unit.put(lambda offset: io.BytesIO(payload[offset:]), "sleep 0.5; wc -c", deadline=Deadline(20))
+    assert sent.completed.stdout.split() == [b"300000"]
