@@ -31,19 +31,19 @@ def parse_environment(text: str) -> Environment | None:
     """
     told = _SIZE.search(text)
     body = text[: told.start()] if told else text
-    body = body.rstrip("\n") + "\n" if body.strip("\n") else ""
     values: dict[str, str] = {}
     at = 0
-    while at < len(body):
+    # Line feeds behind the last variable say nothing; an escaped one belongs to its value.
+    while body[at:].strip("\n"):
         entry = _ENTRY.match(body, at)
-        if entry is None or body[entry.end() : entry.end() + 1] != "\n" or entry[1] in values:
+        if entry is None or body[entry.end() : entry.end() + 1] not in ("\n", "") or entry[1] in values:
             return None
         values[entry[1]] = re.sub(r"\\(.)", r"\1", entry[2], flags=re.DOTALL)
         at = entry.end() + 1
     if told is None:
         return Environment(values)
     # Bytes of every name=value and its end, and one for the end of all.
-    if int(told[1]) not in (len(body), len(body) + 1):
+    if int(told[1]) not in (at, at + 1):
         return None
     return Environment(values, int(told[1]), int(told[2]))
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from factory.bootloader import (
@@ -34,6 +34,7 @@ def printed(values: dict[str, str]) -> str:
     return f"{text}\nEnvironment size: {len(text) + 1}/16380 bytes\n"
 
 
+@example({"0": "\n"})
 @given(st.dictionaries(names, contents, min_size=1, max_size=6))
 def test_any_environment_is_read_as_it_is(values: dict[str, str]) -> None:
     found = parse_environment(printed(values))
