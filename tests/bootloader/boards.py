@@ -37,7 +37,7 @@ class Kept(NullTranscript):
 def board(folder: Path, *, lrzsz: bool = False) -> Iterator[UbootUnit]:
     """A board without power."""
     with UbootUnit(folder, lrzsz=lrzsz) as unit:
-        unit.machine.bootdelay = 2.0
+        unit.machine.bootdelay = 30.0  # a key ends it at once; a test on a busy machine has time to press one
         yield unit
 
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -29,6 +28,8 @@ from factory.identity import Identifier, KeySource
 from factory.images import Image, open_builder, write_image
 from factory.images.ext4.sparse import Sparse
 from factory.rehearsal.uboot import UbootFault, UbootUnit
+from factory.units import Transcript
+from factory.units.console import Console
 from factory.values import Facts, Mac, Manifest, Receipt, Work
 from tests.bootloader.boards import SECTION, Power, board, stopped
 from tests.programs import require
@@ -164,6 +165,18 @@ def test_wrong_calls(arguments: list[str]) -> None:
     assert run(["uboot", *arguments]) == 2
 
 
+def on_as_the_port_opens(unit: UbootUnit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person's hand for a slot without power control: on once the station listens, however long its start took."""
+    opened = Console.open
+
+    def open_(section: SerialSection, transcript: Transcript) -> Console:
+        console = opened(section, transcript)
+        unit.on()
+        return console
+
+    monkeypatch.setattr(Console, "open", open_)
+
+
 def test_the_whole_command_on_an_image_of_ours(
     unit: UbootUnit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -191,7 +204,7 @@ def test_the_whole_command_on_an_image_of_ours(
     path = write_image(built, tmp_path / "images")
     call = ["flash", str(path), "--serial", str(unit.port), "--product", str(file), "--off-ledger", "a try", "--json"]
     capsys.readouterr()
-    threading.Timer(0.5, unit.on).start()  # a person's hand: this slot has no power control
+    on_as_the_port_opens(unit, monkeypatch)
     assert run(call) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["receipt"]["written"] == document["receipt"]["found"]
@@ -202,7 +215,6 @@ def test_the_whole_command_on_an_image_of_ours(
     unit.machine.environment["ethaddr"] = "b8:27:eb:12:34:57"
     unit.machine.save()
     unit.machine.written.clear()
-    threading.Timer(0.5, unit.on).start()
     assert run(call) == 1
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "flash.uboot.other-unit"
     assert unit.machine.written == []
