@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 from factory.config.fields import Ascii, Name, Secret, Section
 from factory.config.flash import FlashSection
 from factory.config.hardware import HardwareSection
-from factory.config.registration import RegistrationSection
+from factory.config.registration import BulkRegistration, RegistrationSection
 
 _OFFSET = re.compile(r"[A-Za-z0-9_.-]+[+-][0-9]+")
 _OUI = re.compile(r"[0-9a-f]{6}|[0-9a-f]{7}|[0-9a-f]{9}")
@@ -189,6 +189,12 @@ class Product(Section):
         root = self.image.root
         if root is not None and not root.startswith("/") and not self.unit.simulated:
             raise ValueError("image.root must be an absolute path (a relative one needs unit.simulated = true)")
+        if root is not None and isinstance(self.registration, BulkRegistration):
+            above, folder = (PurePosixPath("/", path) for path in (root, self.unit.connectd_dir))
+            if not folder.is_relative_to(above):
+                raise ValueError(
+                    f"image.root is {root}, and connectd reads {self.unit.connectd_dir}, which does not lie below it"
+                )
         return self
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from factory.config import Product
 from factory.errors import UsageError
-from factory.flashing.method import Checked
+from factory.flashing.method import Checked, files_section
 from factory.flashing.partition import (
     BlankPending,
     PartitionPreflight,
@@ -46,6 +46,9 @@ class PartitionMethod:
                 code="flash.format",
             )
         self._section = product.unit
+        self._root = product.image.root
+        # Where the unit reads what was written: connectd's folder, or for another cloud the image's own place.
+        self._reading = files_section(product)
         self._flash = section
         self._owner = owner or this_process()
 
@@ -90,16 +93,19 @@ class PartitionMethod:
         power: PowerControl | None = None,
         reread: Reread | None = None,
     ) -> tuple[Proof, Unit]:
-        """Restart the unit and compare the mounted files, or the device's ranges where it is not mounted."""
+        """Restart the unit and compare the mounted files, or the device's ranges where it is not mounted; see that
+        the unit reads them.
+        """
         assert isinstance(pending, BlankPending)
         return prove_partition(
-            unit, image, identity, self._section, self._flash, pending=pending, receipt=receipt, reboot=reboot,
+            unit, image, identity, self._reading, self._flash, pending=pending, receipt=receipt, reboot=reboot,
             facts=facts, reconnect=reconnect, deadline=deadline, power=power, reread=reread, owner=self._owner,
+            root=self._root,
         )  # fmt: skip
 
     def differs(self, unit: Unit, image: Image, *, deadline: Deadline) -> list[str]:
         """What the device does not hold as the image has it."""
-        return partition_differs(unit, image, self._section, self._flash, deadline=deadline)
+        return partition_differs(unit, image, self._reading, self._flash, deadline=deadline, root=self._root)
 
     def finish(self, unit: Unit, pending: Owed, *, deadline: Deadline) -> None:  # noqa: ARG002 - see below
         """Nothing was kept; the unit's lock is given back."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from factory.errors import UsageError
 from factory.images.errors import ImageError
 from factory.images.image import Image
 from factory.images.rooted import parts
@@ -28,7 +29,8 @@ def identity_of(image: Image, root: str | None, folder: str) -> Identity:
     which connectd reads. The key comes from the file that the unit would read it from (remote.it reference, section
     2.1) and is None where there is no such file.
 
-    Raises ImageError (`image.identity`) when the manifest names none, or the files would make another unit of it.
+    Raises ImageError (`image.identity`) when the manifest names none, or the files would make another unit of it, and
+    UsageError (`image.root`) when the folder of a unit of the bulk registration does not lie below `root`.
     """
     stated: Mapping[str, Any] = image.manifest.identity
     files = _files(image, root, folder)
@@ -36,7 +38,7 @@ def identity_of(image: Image, root: str | None, folder: str) -> Identity:
         code = stated.get("bulk_identification_code")
         identity = Identity(
             HardwareId.parse(str(stated["hardware_id"])),
-            RegistrationKey.parse(files[_KEY]) if _KEY in files else None,
+            RegistrationKey.parse(files[_KEY]) if files and _KEY in files else None,
             DeviceName.parse(str(stated["device_name"])),
             None if code is None else BulkIdentificationCode.parse(str(code)),
             {str(name): Mac.parse(str(mac)) for name, mac in stated.get("macs", {}).items()},
@@ -54,6 +56,14 @@ def identity_of(image: Image, root: str | None, folder: str) -> Identity:
             hint=REBUILD,
             code="image.identity",
         ) from None
+    if files is None:
+        if identity.bulk_identification_code is not None:
+            raise UsageError(
+                f"the image's top stands for {root}, and connectd reads {folder}, which does not lie below it",
+                hint="[image] root is [unit] connectd_dir or a directory above it.",
+                code="image.root",
+            )
+        files = {}
     held = {_ID: identity.hardware_id.text}
     if identity.bulk_identification_code is not None:
         held[_CODE] = identity.bulk_identification_code.text
@@ -67,11 +77,13 @@ def identity_of(image: Image, root: str | None, folder: str) -> Identity:
     return identity
 
 
-def _files(image: Image, root: str | None, folder: str) -> dict[str, str]:
-    """The one-line files of connectd's folder by name, as far as the image holds them."""
+def _files(image: Image, root: str | None, folder: str) -> dict[str, str] | None:
+    """The one-line files of connectd's folder by name, as far as the image holds them; None where the folder does not
+    lie below the image's top.
+    """
     top, below = parts(root if root is not None else folder), parts(folder)
     if below[: len(top)] != top:
-        return {}
+        return None
     lead = "".join(f"{part}/" for part in below[len(top) :])
     texts = {name: image.contents.get(f"{lead}{name}") for name in (_ID, _KEY, _CODE)}
     return {name: text.decode("utf-8", "replace").rstrip("\n") for name, text in texts.items() if text is not None}

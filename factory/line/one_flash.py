@@ -201,8 +201,8 @@ def _of_record(
 
 
 def against_record(record: UnitRecord, identity: Identity, keys: KeySource) -> None:
-    """Raise Refused (`flash.other-identity`, `flash.other-key`) when an image would give the unit of the record another
-    identity than the ledger has for it.
+    """Raise Refused (`flash.other-identity`, `flash.no-key`, `flash.other-key`) when an image would give the unit of
+    the record another identity than the ledger has for it.
     """
     stated = identity.public()
     own = stated.get("registration")
@@ -218,7 +218,14 @@ def against_record(record: UnitRecord, identity: Identity, keys: KeySource) -> N
             other=record.last,
         )
     key = identity.registration_key
-    if record.fingerprint is not None and (key is None or keys.fingerprint(key) != record.fingerprint):
+    if record.fingerprint is not None and key is None:
+        raise Refused(
+            f"the image for unit {record.hardware_id} has no registration_key.txt in the folder that connectd reads",
+            hint=f"Do [image] root and [unit] connectd_dir fit the image? {_BUILD}",
+            code="flash.no-key",
+            other=record.last,
+        )
+    if record.fingerprint is not None and key is not None and keys.fingerprint(key) != record.fingerprint:
         raise Refused(
             f"the image gives unit {record.hardware_id} another registration key than the ledger has",
             hint=f"The cloud would refuse the unit. {_BUILD}",

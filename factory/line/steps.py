@@ -192,6 +192,7 @@ class Steps:
             reread=tools.contact.read,
         )
         progress.sealed = False
+        progress.warnings += proof.warnings
         tools.contact.use(unit)
         self._ledger.advance(progress.record.id, AttemptState.PROVED, proof.as_json())
         return proof

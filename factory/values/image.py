@@ -111,7 +111,9 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What the unit itself said after its reboot: boot ids before and after, what was compared."""
+    """What the unit itself said after its reboot: boot ids before and after, what was compared. `warnings` is what it
+    did not show although the product wanted no more.
+    """
 
     reboot: str
     boot_before: str | None
@@ -120,6 +122,7 @@ class Proof:
     connectd: bool
     route: str
     seconds: float
+    warnings: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """The proof as canonical JSON values (times in whole milliseconds)."""
@@ -131,4 +134,5 @@ class Proof:
             "connectd": self.connectd,
             "route": self.route,
             "milliseconds": round(self.seconds * 1000),
+            **({"warnings": list(self.warnings)} if self.warnings else {}),
         }

@@ -238,9 +238,16 @@ def test_an_image_of_the_same_identity_but_another_build_is_said_to_be_one(
     assert key.stat().st_mode & 0o777 == 0o400
 
 
-@pytest.mark.parametrize("changed", ["hardware_id.txt", "registration_key.txt"])
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ("hardware_id.txt", "image.identity"),
+        ("registration_key.txt", "flash.other-key"),
+        ("registration_key.txt is not there", "flash.no-key"),
+    ],
+)
 def test_an_image_with_another_key_or_id_is_refused(
-    floor: Floor, capsys: pytest.CaptureFixture[str], changed: str
+    floor: Floor, capsys: pytest.CaptureFixture[str], changed: str, expected: str
 ) -> None:
     import hashlib
     from dataclasses import replace
@@ -249,18 +256,20 @@ def test_an_image_with_another_key_or_id_is_refused(
     from factory.images.canonical_tar import canonical_tar
 
     image = read_image(image_of(floor, 1))
+    changed, _, missing = changed.partition(" ")
     contents = dict(image.contents) | {changed: b"a" * 32 + b"\n"}
     files = tuple(
         replace(entry, sha256=hashlib.sha256(contents[entry.path]).hexdigest(), size=len(contents[entry.path]))
         if entry.path == changed
         else entry
         for entry in image.manifest.files
+        if not (missing and entry.path == changed)
     )
+    contents = {name: content for name, content in contents.items() if not missing or name != changed}
     tar = canonical_tar(files, contents)
     manifest = replace(image.manifest, files=files, image=hashlib.sha256(tar).hexdigest())
     forged = write_image(Image(manifest, contents, tar), floor.folder / "forged")
     code, document = call(capsys, floor, forged, "--reason", "a test")
-    expected = "flash.other-key" if "key" in changed else "image.identity"
     assert (code, document["error"]["code"]) == (1, expected)
     assert "a" * 32 not in json.dumps(document) or "id" in changed
     assert floor.unit(1).boots == 2

@@ -147,6 +147,14 @@ def test_relative_paths_need_a_simulated_unit(tmp_path: Path) -> None:
     assert load_product(product(tmp_path, MINIMAL + line + "simulated = true\n")).unit.connectd_dir == "etc/connectd"
 
 
+@pytest.mark.parametrize("root", ["/data", "/etc/connectd/services", "/etc/conn"])
+def test_an_image_that_does_not_hold_connectds_folder(tmp_path: Path, root: str) -> None:
+    (said,) = problems(tmp_path, MINIMAL + f'[image]\nroot = "{root}"\n')
+    assert root in said and "/etc/connectd" in said
+    for above in ("/", "/etc", "/etc/connectd/"):
+        assert load_product(product(tmp_path, MINIMAL + f'[image]\nroot = "{above}"\n')).image.root == above
+
+
 @pytest.mark.parametrize(
     ("written", "kept"),
     [("b8:27:eb", "b827eb"), ("B8-27-EB", "b827eb"), ("70b3d5f", "70b3d5f"), ("70:b3:d5:f2:f", "70b3d5f2f")],

@@ -9,6 +9,7 @@ import pytest
 from factory.config import ImageSection
 from factory.errors import UsageError
 from factory.images import Image, open_builder
+from factory.images.owner import identity_of
 from factory.images.rooted import seen_from
 from tests.images.product import builder, identity, template_folder
 
@@ -64,3 +65,11 @@ def test_another_place_is_refused(tmp_path: Path, root: str) -> None:
 def test_a_file_outside_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="usr lies outside"):
         seen_from(deep(tmp_path, OUTSIDE), "/", "/etc/connectd")
+
+
+def test_whose_image_it_is_cannot_be_told_from_another_place(tmp_path: Path) -> None:
+    image = builder(tmp_path).build(identity())
+    assert identity_of(image, "/etc/connectd", "/etc/connectd").registration_key is not None
+    with pytest.raises(UsageError, match="/data.*/etc/connectd") as caught:
+        identity_of(image, "/data", "/etc/connectd")
+    assert caught.value.code == "image.root"

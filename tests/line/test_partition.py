@@ -18,6 +18,8 @@ SETTINGS = {
     "image.size": 4 * 1024 * 1024,
     "flash.method": "partition",
     "flash.partition.target": TARGET,
+    # Nothing mounts a file on a simulated unit, and its connectd cannot speak for what was written there.
+    "flash.partition.unseen": True,
 }
 
 
@@ -28,7 +30,6 @@ def device(floor: Floor, number: int) -> Path:
 def blank_devices(floor: Floor, *numbers: int) -> None:
     for number in numbers:
         device(floor, number).write_bytes(b"\xff" * SIZE)
-        # Nothing mounts a file on a simulated unit, so connectd there cannot speak for what was written.
         (floor.unit(number).root / "bin/connectd_control").unlink()
 
 
@@ -42,6 +43,7 @@ def floor(tmp_path: Path) -> Iterator[Floor]:
 def test_two_units_hold_their_own_file_system_and_the_ledger_says_how_it_was_read_back(floor: Floor) -> None:
     summary = floor.run(2)
     assert summary.passed == 2, outcomes(summary)
+    assert all("the unit itself was not asked" in " ".join(row.warnings) for row in summary.rows)
     for number in (1, 2):
         row = next(row for row in summary.rows if row.slot == f"slot-{number:02d}")
         assert row.image is not None
@@ -83,6 +85,15 @@ def test_a_unit_that_is_cut_holds_no_identity_and_the_next_one_inherits_nothing(
         assert summary.passed == 1, outcomes(summary)
         assert floor.ledger.pending_restores() == (owed,), "the other unit is still owed its blank"
         assert is_file_system(device(floor, 1)) and target.read_bytes() == first
+
+
+def test_a_device_that_nothing_shows_to_be_read_lets_nobody_pass(tmp_path: Path) -> None:
+    with Floor(tmp_path, [plan(1, SSH)], settings=SETTINGS | {"flash.partition.unseen": False}) as floor:
+        blank_devices(floor, 1)
+        (row,) = floor.run(1).rows
+        assert (row.outcome, row.code) == (Outcome.FAILED, "prove.unseen"), row
+        assert not is_file_system(device(floor, 1))
+        assert floor.ledger.passed_units(LOT) == () and floor.ledger.pending_restores() == ()
 
 
 def test_a_target_that_is_too_small_is_refused_before_a_byte(floor: Floor) -> None:

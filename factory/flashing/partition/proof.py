@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from factory.config import PartitionFlash, UnitSection
@@ -11,10 +10,9 @@ from factory.errors import FactoryError
 from factory.flashing.errors import NotProved, OtherUnit
 from factory.flashing.partition.blanking import BlankPending, blank_or_owe, owe
 from factory.flashing.partition.holding import hold
-from factory.flashing.partition.readback import NOT_YET, digest_for, hash_ranges, read_ranges
-from factory.flashing.partition.source import Range, merged, source_of_image
-from factory.flashing.partition.target import inspect_target
-from factory.flashing.proof import what_differs
+from factory.flashing.partition.readback import NOT_YET
+from factory.flashing.partition.seen import compare_held
+from factory.flashing.partition.source import merged, source_of_image
 from factory.flashing.reboot import PowerControl, Reboot, Reconnect, await_restart, boot_id, send_restart
 from factory.flashing.said import compare_show, facts_now
 from factory.flashing.same import Reread, reader, same_unit
@@ -41,16 +39,19 @@ def prove_partition(
     power: PowerControl | None = None,
     reread: Reread | None = None,
     owner: str | None = None,
+    root: str | None = None,
 ) -> tuple[Proof, Unit]:
     """Restart the unit, wait until its boot id has changed, lock it for `owner` again, and compare: the files where the
-    partition is mounted now, else its ranges, read from the medium.
+    partition is mounted now, else its ranges, read from the medium. Something must show that connectd reads them: the
+    place of the mount, or connectd_control show; or [flash.partition] unseen goes without and the proof says so.
+    `root` is what the image's top stands for, None for connectd_dir.
 
     Returns the proof and the unit as it is connected now. Raises NotProved, OtherUnit, or what the routes raise.
     Before that the partition is blanked; where that cannot be done now the error is a FlashError with `pending`.
     """
     started = time.monotonic()
     owner = owner or this_process()
-    task = _Task(image, identity, section, flash, facts, receipt, reread or reader(section))
+    task = _Task(image, identity, section, flash, facts, receipt, reread or reader(section), root)
     rebooted = reboot != "none"
     try:
         before = boot_id(unit, section, deadline=deadline)
@@ -71,21 +72,29 @@ def prove_partition(
     try:
         if current is not unit:
             hold(current, section, owner, deadline=deadline)
-        compared, connectd = task.compare(current, rebooted=rebooted, deadline=deadline)
+        compared, connectd, warnings = task.compare(current, rebooted=rebooted, deadline=deadline)
     except FactoryError as error:
         _give_up(current, pending, section, error, owner, close=current is not unit)
         raise
-    return Proof(reboot, before, after, compared, connectd, current.route, time.monotonic() - started), current
+    seconds = time.monotonic() - started
+    return Proof(reboot, before, after, compared, connectd, current.route, seconds, warnings), current
 
 
 def partition_differs(
-    unit: Unit, image: Image, section: UnitSection, flash: PartitionFlash, *, deadline: Deadline
+    unit: Unit,
+    image: Image,
+    section: UnitSection,
+    flash: PartitionFlash,
+    *,
+    deadline: Deadline,
+    root: str | None = None,
 ) -> list[str]:
-    """What the unit's partition does not hold as the image has it, one clause per fault. Changes nothing; raises what
-    `Unit.run` raises.
+    """What the unit's partition does not hold as the image has it, one clause per fault. `root` is as `prove_partition`
+    has it. Changes nothing; raises what `Unit.run` raises.
     """
     ranges = merged(source_of_image(image).ranges, 0, 512)
-    return _compare(unit, image, section, flash.target, ranges, fresh=False, deadline=deadline)[1]
+    held = compare_held(unit, image, section, flash.target, ranges, root=root, fresh=False, deadline=deadline)
+    return list(held.faults)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +108,7 @@ class _Task:
     facts: Facts
     receipt: Receipt
     reread: Reread
+    root: str | None
 
     def require_provable(self, unit: Unit, before: str | None, *, rebooted: bool) -> None:
         """Raise NotProved where nothing that could be read would prove it."""
@@ -115,48 +125,43 @@ class _Task:
                 code="prove.cached",
             )
 
-    def compare(self, unit: Unit, *, rebooted: bool, deadline: Deadline) -> tuple[tuple[str, ...], bool]:
-        """Compare everything; return what was compared, and whether connectd was asked."""
+    def compare(
+        self, unit: Unit, *, rebooted: bool, deadline: Deadline
+    ) -> tuple[tuple[str, ...], bool, tuple[str, ...]]:
+        """Compare everything; return what was compared, whether connectd was asked, and what was not shown."""
         now = facts_now(unit, self.facts, self.reread, self.section, rebooted=rebooted, deadline=deadline)
         same_unit(self.facts, now, same_boot=not rebooted)
-        how, faults = _compare(
-            unit, self.image, self.section, self.flash.target, self.receipt.ranges, fresh=rebooted, deadline=deadline
-        )
-        if faults:
+        held = compare_held(
+            unit, self.image, self.section, self.flash.target, self.receipt.ranges, root=self.root, fresh=rebooted,
+            deadline=deadline,
+        )  # fmt: skip
+        if held.faults:
             raise NotProved(
-                f"{unit.route}: {self.flash.target} does not hold what was written: {'; '.join(faults)}",
+                f"{unit.route}: {self.flash.target} does not hold what was written: {'; '.join(held.faults)}",
                 hint="Does something on the unit write to the partition when it boots? Else check its storage.",
                 code="prove.changed" if not rebooted else "prove.forgot",
             )
         compare_show(unit, self.facts.connectd, now.connectd, self.identity)
+        said = now.connectd is not None and self.identity.bulk_identification_code is not None
+        warnings = () if said or held.unseen is None else self._unseen(unit, held.unseen)
         compared = [f"mac.{name}" for name in self.facts.interfaces]
         compared += [name for name in ("serial", "model") if getattr(self.facts, name) is not None]
-        compared += how
+        compared += held.how
         if now.connectd is not None:
             compared.append("connectd_control show")
-        return tuple(compared), now.connectd is not None
+        return tuple(compared), now.connectd is not None, warnings
 
-
-def _compare(
-    unit: Unit, image: Image, section: UnitSection, path: str, ranges: Sequence[Range], *, fresh: bool,
-    deadline: Deadline,
-) -> tuple[list[str], list[str]]:  # fmt: skip
-    """What was compared, and what differs. A mounted file system has changed its own blocks: there the files count."""
-    target = inspect_target(unit, path, section, deadline=deadline)
-    if target.mount_points and not section.simulated:
-        point = target.mount_points[0]
-        faults = what_differs(unit, image, section.model_copy(update={"connectd_dir": point}), deadline=deadline)
-        return [f"{point.rstrip('/')}/{entry.path}" for entry in image.manifest.files], faults
-    if target.kind not in ("block", "mtd", "file"):
-        return [], [f"it is {target.kind} now"]
-    source, digest = source_of_image(image), digest_for(target)
-    within = deadline.within(section.timeouts.flash)
-    read = read_ranges(unit, target, ranges, section, fresh=fresh, deadline=within)
-    with source.opened() as reading:
-        expected = hash_ranges(ranges, source.size, reading, digest.algorithm)
-    if read.way is None:
-        return [], ["it could only be read from the unit's cache"]
-    return [f"{path}: {digest.name}, {read.way}"], [] if read.found == expected else ["its blocks are others"]
+    def _unseen(self, unit: Unit, why: str) -> tuple[str, ...]:
+        """What the proof says where only the device was compared. Raises NotProved where that is not enough."""
+        if self.flash.unseen:
+            return (f"the unit itself was not asked who it is: {why}",)
+        raise NotProved(
+            f"{unit.route}: {self.flash.target} holds what was written, and nothing shows that the unit reads it: "
+            f"{why}, and no connectd_control show says who it is",
+            hint="Let the unit mount it at [image] root (default: connectd_dir) when it boots. If the device alone is "
+            "to count: [flash.partition] unseen = true.",
+            code="prove.unseen",
+        )
 
 
 def _give_up(

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from factory.config import PartitionFlash, UnitSection
 from factory.errors import FactoryError
 from factory.flashing import FlashError, NotProved, PreflightRefused
+from factory.flashing import reboot as reboot_module
 from factory.flashing.partition import BlankPending, prove_partition, source_of_image
 from factory.flashing.partition.mtd import Mtd, parse_mtd
 from factory.flashing.partition.pace import choose, grain_of
 from factory.flashing.partition.readback import NOT_YET
 from factory.flashing.partition.refusals import target_findings
 from factory.flashing.partition.target import Target, Use, is_target
+from factory.flashing.reboot import Reboot
 from factory.images import Image
+from factory.secrets import Secret
 from factory.units.deadline import Deadline
 from factory.units.protocol import Unit
-from factory.values import Proof, Receipt
+from factory.values import ConnectdShow, Facts, Proof, Receipt
 from tests.flashing.partition.rig import MIB, TARGET, PartitionRig, ext4_image
-from tests.flashing.rig import FIRST_BOOT, IDENTITY, NEXT_BOOT
+from tests.flashing.rig import FIRST_BOOT, IDENTITY, NEW, NEXT_BOOT
 
 ROOT = Use("179:2", "179:0", "/")
 GOOD = Target(
@@ -178,12 +182,19 @@ def test_compression_is_chosen_by_the_link(image: Image) -> None:
     assert grain_of(8e3) == 4096 and grain_of(1e9) == MIB
 
 
-def prove(rig: PartitionRig, image: Image, receipt: Receipt, pending: BlankPending, reboot: str) -> tuple[Proof, Unit]:
-    unit = rig.unit()
+def prove(
+    rig: PartitionRig, image: Image, receipt: Receipt, pending: BlankPending, reboot: Reboot, *,
+    show: ConnectdShow | None = None, root: str | None = None, unseen: bool = False,
+) -> tuple[Proof, Unit]:  # fmt: skip
+    """`show` is what the unit's connectd says about itself, None where it has none."""
+
+    def reread(unit: Unit, deadline: Deadline) -> Facts:
+        return replace(rig.reread(unit, deadline), connectd=show)
+
     return prove_partition(
-        unit, image, IDENTITY, rig.section, rig.flash, pending=pending, receipt=receipt, reboot=reboot,  # type: ignore[arg-type]
-        facts=replace(rig.facts(), boot_id=FIRST_BOOT), reconnect=lambda _: rig.unit(), deadline=Deadline(20),
-        power=_Power(rig), reread=rig.reread,
+        rig.unit(), image, IDENTITY, rig.section, rig.flash.model_copy(update={"unseen": unseen}), pending=pending,
+        receipt=receipt, reboot=reboot, facts=replace(rig.facts(), boot_id=FIRST_BOOT),
+        reconnect=lambda _: rig.unit(), deadline=Deadline(20), power=_Power(rig), reread=reread, root=root,
     )  # fmt: skip
 
 
@@ -198,19 +209,97 @@ class _Power:
         """It is on again."""
 
 
-def test_proved_and_changed_after_the_restart(rig: PartitionRig, image: Image) -> None:
+SHOW = ConnectdShow(
+    NEW["hardware_id.txt"].decode().strip(), Secret(NEW["registration_key.txt"].decode().strip()),
+    NEW["bulk_identification_code.txt"].decode().strip(),
+)  # fmt: skip
+
+
+@pytest.fixture
+def written(rig: PartitionRig, image: Image, monkeypatch: pytest.MonkeyPatch) -> tuple[BlankPending, Receipt]:
+    """What is owed and the receipt, once the device was written."""
+    monkeypatch.setattr(reboot_module, "OFF_SECONDS", 0.0)
     unit = rig.unit()
     pending = rig.checked(unit, image).pending
-    receipt = rig.write(unit, image)
-    proof, _ = prove(rig, image, receipt, pending, "power")
+    return pending, rig.write(unit, image)
+
+
+def mount(rig: PartitionRig, image: Image, point: str) -> None:
+    """What a unit does that mounts the device when it boots: its files are there, and its table says so."""
+    rig.set_mounts("/dev/mmcblk0p2 / ext4 rw 0 0", f"{TARGET} /{point} ext4 rw 0 0")
+    for entry in image.manifest.files:
+        path = rig.root / point / entry.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if entry.is_folder:
+            path.mkdir(exist_ok=True)
+        else:
+            path.write_bytes(image.contents[entry.path])
+        path.chmod(entry.mode)
+
+
+def fails(rig: PartitionRig, image: Image, written: tuple[BlankPending, Receipt], **more: Any) -> NotProved:
+    """A proof that fails, and leaves a unit without an identity."""
+    with pytest.raises(NotProved) as caught:
+        prove(rig, image, written[1], written[0], "power", **more)
+    assert not any(rig.content(MIB)) and caught.value.pending is None
+    return caught.value
+
+
+def test_a_device_that_nothing_shows_to_be_read_is_not_proved(
+    rig: PartitionRig, image: Image, written: tuple[BlankPending, Receipt]
+) -> None:
+    error = fails(rig, image, written)
+    assert error.code == "prove.unseen" and f"{TARGET} is not mounted" in error.message and "unseen" in error.hint
+
+
+def test_where_the_product_wants_no_more_the_proof_says_that_the_unit_was_not_asked(
+    rig: PartitionRig, image: Image, written: tuple[BlankPending, Receipt]
+) -> None:
+    proof, _ = prove(rig, image, written[1], written[0], "power", unseen=True)
     assert proof.boot_after == NEXT_BOOT and any(one.startswith(TARGET) for one in proof.compared)
+    assert proof.warnings == (f"the unit itself was not asked who it is: {TARGET} is not mounted",)
+    assert proof.as_json()["warnings"] == list(proof.warnings)
     rig.set_boot(FIRST_BOOT)
     with rig.device.open("r+b") as stream:
         stream.seek(4096 * 2)
         stream.write(b"\x77")
-    with pytest.raises(NotProved) as caught:
-        prove(rig, image, receipt, pending, "power")
-    assert caught.value.code == "prove.forgot" and not any(rig.content(MIB))
+    assert fails(rig, image, written, unseen=True).code == "prove.forgot"
+
+
+def test_seen_by_connectds_own_words(rig: PartitionRig, image: Image, written: tuple[BlankPending, Receipt]) -> None:
+    proof, _ = prove(rig, image, written[1], written[0], "power", show=SHOW)
+    assert proof.connectd and "connectd_control show" in proof.compared and not proof.warnings
+    rig.set_boot(FIRST_BOOT)
+    assert fails(rig, image, written, show=replace(SHOW, hardware_id="another"), unseen=True).code == "prove.show"
+
+
+@pytest.mark.parametrize("point", ["etc/connectd", "etc"])
+def test_seen_where_connectd_reads_it(
+    rig: PartitionRig, image: Image, written: tuple[BlankPending, Receipt], point: str
+) -> None:
+    mount(rig, image, point)
+    mount_of_all = "etc/connectd"
+    if point == "etc":
+        # A table that names a folder above, as after a bind mount: what counts is what lies where connectd reads.
+        mount(rig, image, mount_of_all)
+        rig.set_mounts(f"{TARGET} /etc ext4 rw 0 0")
+    proof, _ = prove(rig, image, written[1], written[0], "power")
+    assert "etc/connectd/hardware_id.txt" in proof.compared and not proof.warnings
+    rig.set_boot(FIRST_BOOT)
+    (rig.root / "etc/connectd/hardware_id.txt").write_text("another\n")
+    if point == "etc":
+        assert fails(rig, image, written).code == "prove.unseen"
+    else:
+        assert fails(rig, image, written).code == "prove.forgot"
+
+
+@pytest.mark.parametrize("point", ["mnt/data", "etc"])
+def test_mounted_where_connectd_does_not_read(
+    rig: PartitionRig, image: Image, written: tuple[BlankPending, Receipt], point: str
+) -> None:
+    mount(rig, image, point)
+    error = fails(rig, image, written)
+    assert error.code == "prove.unseen" and f"mounted at {point}" in error.message and "etc/connectd" in error.message
 
 
 def test_what_was_read_from_the_cache_alone_is_never_proved_without_a_restart(rig: PartitionRig, image: Image) -> None:

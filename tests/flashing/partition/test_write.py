@@ -59,7 +59,7 @@ def test_a_hole_in_any_other_file_is_zeros_to_be_written(rig: PartitionRig, tmp_
         stream.truncate(5 * MIB - 100)
     receipt = _write(rig, source_of_file(path))
     assert rig.content(5 * MIB - 100) == path.read_bytes()
-    assert receipt[0] == ((0, 5 * MIB),) and rig.content(5 * MIB)[-100:] == bytes(100)
+    assert receipt[0] == ((4096, 5 * MIB - 4096), (0, 4096)) and rig.content(5 * MIB)[-100:] == bytes(100)
 
 
 @pytest.mark.parametrize("seed", range(6))
