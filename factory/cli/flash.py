@@ -78,6 +78,9 @@ def flash(
             raise UsageError(f"{option} wants a reason", hint="Say why, in a few words: it stays in the ledger.")
     kind = load_product(product)
     station = load_bench(bench) if bench else None
+    for option, named in (("--slot", slot), ("--card", card)):
+        if named:
+            _bench_for(option, station)
     person = operator or logged_in()
     with _ledger(ledger, station, person, off_ledger, quiet=json) as book:
         journal = LedgerJournal(book, reason, off_ledger)
@@ -146,7 +149,7 @@ def _drive(session: Session, one: OneFlash, *, json: bool, kept: bool) -> int:
     if json:
         session.print_json(document(done, one, kept=kept))
     else:
-        print_result(done)
+        print_result(done, off_ledger=one.off_ledger is not None)
     return int(done.summary.exit_code)
 
 

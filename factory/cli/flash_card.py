@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from factory.cli.flash_show import counted, rate_text
 from factory.cli.session import Session, show, talk
 from factory.errors import Exit, UsageError
 
@@ -68,6 +69,7 @@ def as_json(result: CardResult) -> dict[str, object]:
         "outcome": str(result.outcome),
         "holds": str(result.holds),
         "milliseconds": round(result.seconds * 1000),
+        "bytes_sent": result.sent,
         "note": result.note,
         "receipt": result.receipt.as_json() if result.receipt else None,
         "error": {"code": error.code, "message": error.message, "hint": error.hint} if error else None,
@@ -82,7 +84,7 @@ def _jobs(images: Sequence[Path | Image], cards: Sequence[str], product: Product
         raise UsageError(message, hint='Set [flash] method = "card" and [flash.card].', code="card.usage")
     readers = _readers(cards, bench)
     if images and len(images) != len(cards):
-        message = f"{len(images)} images for {len(cards)} cards"
+        message = f"{counted(len(images), 'image')} for {counted(len(cards), 'card')}"
         raise UsageError(message, hint="Name one image for each --card, in the same order.", code="card.usage")
     section = product.flash.card
     system = system_image(section, product.folder)
@@ -171,7 +173,7 @@ _PLAIN: Mapping[str, Any] = {"soft_wrap": True, "markup": False}
 def _line(result: CardResult) -> str:
     if result.error is None:
         receipt = result.receipt
-        rate = f", {receipt.rate / 1e6:.0f} MB/s written and read back" if receipt else ""
+        rate = f", {rate_text(receipt.rate)} written and read back" if receipt else ""
         return f"{result.card.name}: written{rate}" + (f" ({result.note})" if result.note else "")
     hint = f" - {result.error.hint}" if result.error.hint else ""
     return f"{result.card.name}: {result.outcome}: {result.error.message}{hint}"
@@ -192,7 +194,7 @@ def _print(results: Sequence[CardResult]) -> None:
             result.card.name,
             Text(str(result.outcome), style="green" if error is None else "red"),
             words[str(result.holds)],
-            f"{receipt.bytes_written:,}" if receipt else "-",
+            f"{receipt.bytes_written if receipt else result.sent:,}",
             f"{result.seconds:.1f}",
             receipt.read_back if receipt else "-",
             Text(f"{error.message} [{error.code}]" if error else ""),

@@ -49,13 +49,16 @@ def _line(event: Event, say: Callable[[str], None]) -> None:
         say(f"{event.kind}: {event.data.get('message', '')}".rstrip(": "))
 
 
-def print_result(done: Flashed) -> None:
-    """Print the outcome and the receipt for people."""
+def print_result(done: Flashed, *, off_ledger: bool) -> None:
+    """Print the outcome and the receipt for people. Nobody passes off the ledger."""
     (row,) = done.summary.rows
     console = show()
     style = {"passed": "bold green", "refused": "bold yellow"}.get(row.outcome, "bold red")
     who = row.hardware_id or "the unit"
-    console.print(f"{who}: {row.outcome}", style=style, soft_wrap=True, markup=False)
+    said: str = row.outcome
+    if off_ledger and said == "passed":
+        said, style = "written and proved, off the ledger: it has not passed by this", "bold yellow"
+    console.print(f"{who}: {said}", style=style, soft_wrap=True, markup=False)
     if row.cause:
         console.print(f"  {row.cause} [{row.code}]", soft_wrap=True, markup=False)
     if row.hint:
@@ -73,7 +76,7 @@ def receipt_line(receipt: Mapping[str, Any]) -> str:
     if "bytes_written" in receipt:
         told.append(f"{receipt['bytes_written']:,} bytes".replace(",", " "))
         seconds = int(receipt.get("milliseconds", 0)) / 1000
-        told.append(f"in {seconds:.1f} s ({_rate(int(receipt.get('rate', 0)))})")
+        told.append(f"in {seconds:.1f} s ({rate_text(int(receipt.get('rate', 0)))})")
         ranges = receipt.get("ranges") or ()
         if len(ranges) > 1:
             told.append(f"{len(ranges)} ranges")
@@ -91,7 +94,7 @@ def receipt_line(receipt: Mapping[str, Any]) -> str:
 
 
 def document(done: Flashed, one: OneFlash, *, kept: bool) -> dict[str, object]:
-    """The one document of `--json`."""
+    """The one document of `--json`. What was written and proved off the ledger is "proved" and not "passed"."""
     (row,) = done.summary.rows
     return {
         "method": one.method,
@@ -100,10 +103,17 @@ def document(done: Flashed, one: OneFlash, *, kept: bool) -> dict[str, object]:
         "recorded": kept,
         "interrupted": done.summary.interrupted,
         **row.as_json(),
+        **({"outcome": "proved"} if one.off_ledger is not None and row.outcome == "passed" else {}),
         "notes": list(done.notes),
         "receipt": None if done.receipt is None else done.receipt.as_json(),
     }
 
 
-def _rate(rate: int) -> str:
+def counted(number: int, thing: str) -> str:
+    """How many there are, in words: "1 card", "2 cards"."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def rate_text(rate: float) -> str:
+    """Bytes per second for people."""
     return f"{rate / 1e6:.1f} MB/s" if rate >= 1_000_000 else f"{rate / 1e3:.1f} kB/s"

@@ -139,7 +139,7 @@ def test_without_a_record_only_off_the_ledger_and_that_is_recorded(
     assert "--off-ledger" in document["error"]["hint"]
 
     code, document = call(capsys, floor, image_of(floor, 1), "--ledger", other, "--off-ledger", "ledger is at the fair")
-    assert (code, document["outcome"]) == (0, "passed"), document
+    assert (code, document["outcome"]) == (0, "proved"), document
     with open_ledger(other, station="office") as book:
         trace: Any = book.trace("b8:27:eb:00:01:00").as_json()
         assert trace["units"] == []
@@ -169,9 +169,32 @@ def test_where_there_is_no_ledger_it_says_so(
     code, done = call(
         capsys, floor, image_of(floor, 1), "--ssh", address, "--off-ledger", "at the customer's", slot=None
     )
-    assert (code, done["outcome"], done["recorded"]) == (0, "passed", False), done
+    assert (code, done["outcome"], done["recorded"]) == (0, "proved", False), done
     assert done["receipt"]["bytes_written"] > 0
     assert not (floor.folder / "product/ledger.db").exists()
+
+
+def test_people_are_not_told_that_it_passed_off_the_ledger(capsys: pytest.CaptureFixture[str]) -> None:
+    from factory.cli.flash_show import print_result
+    from factory.line import Flashed, Outcome, Row, Summary
+
+    row = Row("A", ("ssh:x",), Outcome.PASSED, 1.0, Path("t.log"), hardware_id="b827eb000001")
+    print_result(Flashed(Summary(LOT, "S1", (row,), 1.0, interrupted=False), None, ()), off_ledger=True)
+    said = capsys.readouterr().out
+    assert "written and proved, off the ledger" in said and ": passed" not in said
+
+
+def test_a_slot_without_a_bench_asks_for_the_bench(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from factory.config.starter import write_product_folder
+
+    monkeypatch.chdir(tmp_path)
+    product = write_product_folder(
+        tmp_path / "product", bulk_identification_code="0F1E2D3C-4B5A-4978-8695-A4B3C2D1E0F1"
+    )
+    assert run(["flash", "x", "--slot", "A", "--product", str(product), "--json"]) == 2
+    assert "--bench" in json.loads(capsys.readouterr().out)["error"]["hint"]
 
 
 def test_one_image_out_of_a_container(floor: Floor, capsys: pytest.CaptureFixture[str]) -> None:
@@ -374,6 +397,7 @@ def test_over_a_serial_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         (["x", "--ssh", "h", "--serial", "p"], "flash.no-manifest"),
         (["x", "--off-ledger", " "], "usage"),
         (["x", "--card", "A"], "usage"),
+        (["x", "--slot", "A"], "usage"),
     ],
 )
 def test_wrong_calls_are_told_before_anything(

@@ -14,8 +14,10 @@ import pytest
 from factory.cli import main
 from factory.config import CardReader
 from factory.errors import Exit
+from factory.flashing import FlashError
 from factory.flashing.card import CardResult, Holds, Outcome, work
 from factory.flashing.card.writing import Writing
+from factory.values import Receipt
 from tests.flashing.card.bench import MIB, card_file, holds_nothing, noise, opener, system_image, untouched
 
 PRODUCT = """
@@ -102,7 +104,7 @@ def test_none_could_be_started(folder: Path, capsys: pytest.CaptureFixture[str])
     [
         (("--card", "C"), "the bench has no card C"),
         (("--card", "A", "--card", "A"), "named twice"),
-        (("one", "two", "--card", "A"), "2 images for 1 cards"),
+        (("one", "two", "--card", "A"), "2 images for 1 card"),
         (("--card", "A"), "takes the unit's own image"),
         (("one", "./one", "--card", "A", "--card", "B"), "would both become"),
         (("missing", "--card", "A"), "missing"),
@@ -150,8 +152,19 @@ def test_ctrl_c_leaves_no_table(
     assert holds_nothing(folder / "A")
 
 
-def test_what_people_are_told_of_a_card() -> None:
-    from factory.cli.flash_card import _line
+def test_what_people_are_told_of_a_card(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from factory.cli.flash_card import _line, _print, as_json
+
+    monkeypatch.setenv("COLUMNS", "200")
 
     reader = CardReader(name="A", path="/dev/disk/by-path/x")
     assert _line(CardResult(reader, Outcome.WRITTEN, Holds.NEW, 1.0, note="slowly")) == "A: written (slowly)"
+    slow = Receipt("1" * 64, "card", "card:A", {}, 40_000, "direct read", 1.0)
+    assert (
+        _line(CardResult(reader, Outcome.WRITTEN, Holds.NEW, 1.0, slow))
+        == "A: written, 40.0 kB/s written and read back"
+    )
+    cut = CardResult(reader, Outcome.FAILED, Holds.NOTHING, 1.0, error=FlashError("pulled"), sent=1_234_567)
+    assert as_json(cut)["bytes_sent"] == 1_234_567
+    _print([cut])
+    assert "1,234,567" in capsys.readouterr().out

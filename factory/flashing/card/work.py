@@ -48,7 +48,9 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CardResult:
-    """What became of one card; `seconds` is wall time, `note` what is worth knowing although it went well."""
+    """What became of one card; `seconds` is wall time, `note` what is worth knowing although it went well;
+    `sent` is how many bytes went to the card, also when it failed.
+    """
 
     card: CardReader
     outcome: Outcome
@@ -57,6 +59,7 @@ class CardResult:
     receipt: Receipt | None = None
     error: FactoryError | None = None
     note: str = ""
+    sent: int = 0
 
 
 @dataclass(slots=True)
@@ -113,8 +116,9 @@ def flash_card(
     except FactoryError as error:
         return _ended(job, journal, course, error)
     return CardResult(
-        job.card, Outcome.WRITTEN, course.holds, time.monotonic() - course.began, receipt, note=course.note
-    )
+        job.card, Outcome.WRITTEN, course.holds, time.monotonic() - course.began, receipt, note=course.note,
+        sent=course.done,
+    )  # fmt: skip
 
 
 def _flashed(
@@ -163,7 +167,7 @@ def _ended(job: CardJob, journal: FlashJournal, course: _Course, error: FactoryE
             journal.failed(job.manifest, job.card.name, error, data=data)
         except FactoryError as unrecorded:
             error.add_note(f"and it could not be recorded: {unrecorded}")
-    return CardResult(job.card, outcome, course.holds, time.monotonic() - course.began, error=error)
+    return CardResult(job.card, outcome, course.holds, time.monotonic() - course.began, error=error, sent=course.done)
 
 
 def _untold(_name: str, _stage: Stage) -> None:
