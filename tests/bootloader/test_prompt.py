@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from factory.bootloader import Bootloader, BootloaderError, attach, read_environment
+from factory.bootloader import Bootloader, BootloaderError, attach, autoboot, read_environment
 from factory.config import SerialSection, UbootFlash
 from factory.flashing.uboot import bootloader_on
 from factory.rehearsal.uboot import UbootFault
@@ -66,13 +66,14 @@ def test_the_wrong_key_misses_the_window_and_nothing_is_typed_into_the_system(tm
         assert unit.typed_into_linux in (b"", SECTION.stop_keys.encode())
 
 
-def test_a_silent_line_is_no_boot_loader(tmp_path: Path) -> None:
+def test_a_silent_line_is_no_boot_loader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(autoboot, "_ANSWER_SECONDS", 0.5)
     with board(tmp_path) as unit:
         port = SerialSection(port=str(unit.port))
         with pytest.raises(BootloaderError) as caught, bootloader_on(port, SECTION, deadline=Deadline(0.5)):
             pass
         assert caught.value.code == "uboot.no-autoboot"
-        with pytest.raises(BootloaderError) as none, bootloader_on(port, SECTION, deadline=Deadline(1.0), stopped=True):
+        with pytest.raises(BootloaderError) as none, bootloader_on(port, SECTION, deadline=limit(), stopped=True):
             pass
         assert none.value.code == "uboot.no-prompt"
 

@@ -41,7 +41,7 @@ def test_a_bench_of_boot_loaders_is_read_and_flashed_by_the_commands_it_prints(t
         assert wrong.returncode == 1 and json.loads(wrong.stdout)["error"]["code"] == "flash.uboot.other-unit"
 
         os.kill(process.pid, signal.SIGINT)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         assert not (out / "units").exists()
     finally:
         process.kill()
