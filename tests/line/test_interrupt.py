@@ -54,7 +54,8 @@ def heard(process: subprocess.Popen[str], kind: str, **data: object) -> dict[str
             if event.get("kind") == kind and all(event["data"].get(key) == value for key, value in data.items()):
                 return event
             said.append(line)
-            if event.get("kind") in ("attempt.failed", "attempt.refused"):
+            ended = event.get("kind") in ("attempt.failed", "attempt.refused")
+            if ended and event["data"].get("code") != "ledger.interrupted":  # that one is an attempt of before
                 break
     finally:
         timer.cancel()
