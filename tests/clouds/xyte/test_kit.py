@@ -89,3 +89,27 @@ def test_a_reply_that_was_lost_is_said(world: World, unit: Unit) -> None:
     assert unit.once().returncode == 1
     done = unit.once()
     assert done.returncode == 1 and "HTTP 422" in done.stderr and "already been taken" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["access_key", "registered.json"])
+def test_what_was_broken_off_after_the_reply_is_finished(world: World, unit: Unit, name: str) -> None:
+    identity(world, unit)
+    obstacle = unit.folder / f".{name}.new"
+    obstacle.mkdir()
+    assert unit.once().returncode == 1
+    assert (unit.folder / "reply.json").stat().st_mode & 0o777 == 0o600
+    assert not (unit.folder / "registered.json").exists()
+    obstacle.rmdir()
+    done = unit.once()
+    assert done.returncode == 0, done.stderr
+    (device,) = world.clouds.xyte.devices()
+    key = (unit.folder / "access_key").read_text().strip()
+    assert world.clouds.xyte.holder(device["id"], key)[0] and key not in done.stderr
+    assert (unit.folder / "access_key").stat().st_mode & 0o777 == 0o600
+    assert json.loads((unit.folder / "registered.json").read_text())["id"] == device["id"]
+    assert not (unit.folder / "reply.json").exists()
+
+
+def test_without_an_identity_it_says_so_in_one_line(unit: Unit) -> None:
+    done = unit.once()
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "no identity.json" in done.stderr
