@@ -152,6 +152,12 @@ def _standard_path() -> Path:
 
 def _content(path: Path, *, named: bool) -> str:
     try:
+        regular = stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        regular = True  # reading it says what is wrong
+    if not regular:  # a pipe would be waited for without an end
+        raise CredentialsError(f"{path} is no regular file", hint="Name a file, with mode 0600.")
+    try:
         return read_bytes(path, limit=_LIMIT).decode("utf-8-sig")
     except FileError as error:
         if not named and not path.exists():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,11 @@ def test_any_text_is_read_or_refused_without_showing_it(text: str) -> None:
         parse_credentials(text, Path("file"))
     except CredentialsError as error:
         assert error.message.startswith("file line ")
+
+
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/zero"), tmp_path):
+        with pytest.raises(CredentialsError, match="no regular file"):
+            load_credentials(path)
