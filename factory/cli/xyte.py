@@ -122,7 +122,8 @@ def check(
                 entry["findings"] = [f"is not registered: {record.state}; {record.cause}"]
                 continue
             try:
-                checked = check_device(xyte.registrar.key_of(record), record.sent, telemetry=telemetry, ca=ca)
+                key = xyte.registrar.key_of(record)
+                checked = check_device(key, record.sent, telemetry=telemetry, hub=xyte.section.hub, ca=ca)
             except FactoryError as error:
                 entry["findings"] = [f"{error.message} [{error.code}]"]
                 continue

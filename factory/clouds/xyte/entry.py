@@ -19,6 +19,7 @@ from factory.values import UNIT_TAKEN
 BULK_LIMIT = 25
 _TIMEOUT = 20.0
 _PAUSE = 2.0
+_TIMED_OUT = 408  # a gateway may say so after the server has acted
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -117,7 +118,7 @@ class Entry:
         body = encoded([{"hardware_key": self._key.reveal(), **request} for request in requests])
         try:
             reply = self._post("/v1/devices/bulk_create", body)
-            if reply.status >= 500:
+            if reply.status >= 500 or reply.status == _TIMED_OUT:
                 raise unknown(f"HTTP {reply.status}", status=reply.status)
             if not 200 <= reply.status < 300:
                 raise refusal(reply, self._https)
@@ -135,7 +136,7 @@ class Entry:
 def _judged(reply: Reply, https: Https) -> DeviceKey:
     """The key of a success. Raises XyteRefused or OutcomeUnknown."""
     if not 200 <= reply.status < 300:
-        if 400 <= reply.status < 500:
+        if 400 <= reply.status < 500 and reply.status != _TIMED_OUT:
             raise refusal(reply, https)
         raise unknown(f"HTTP {reply.status}: {error_text(reply, https)}", status=reply.status)
     try:

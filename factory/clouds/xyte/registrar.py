@@ -80,7 +80,7 @@ class Registrar:
                 assert whose.unit is not None
                 self._book.use_key(whose.unit, fingerprint_of(self.hardware_key), self.section.expected_units)
                 return identity
-        given = {"id": key.id, **key.hubs}
+        given = {"id": key.id, "hub_url": self.section.hub, **key.hubs}
         return replace(
             identity,
             registration={**identity.registration, **given},
@@ -228,7 +228,8 @@ class Registrar:
 
     def _verify(self, key: DeviceKey, request: Mapping[str, object]) -> None:
         """Ask the cloud what it has now. Raises Mismatch, XyteRefused, CloudError."""
-        with Hub(key, ca=self._ca, sleep=self._sleep) as hub:
+        # A reply without hub_url: the old default (Xyte reference, section 1).
+        with Hub(key, hub=self.section.hub, ca=self._ca, sleep=self._sleep) as hub:
             wrong = differences(hub.info(), request)
         if wrong:
             raise Mismatch(

@@ -85,6 +85,7 @@ def test_a_clear_no(tmp_path: Path, answer: bytes, code: str, words: str) -> Non
         http("200 OK", b"<html>Welcome to the hotel</html>", Content_Type="text/html"),
         http("200 OK", b"[1,2]"),
         http("302 Found", Location="https://elsewhere"),
+        http("408 Request Timeout", b"<html>late</html>"),
         http("201 Made", b'{"id":"d-1","access_key":"\\ud800"}'),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pyrage
@@ -13,6 +14,7 @@ import pytest
 from factory.clouds.xyte.check import check_device
 from factory.clouds.xyte.cloud_id import new_cloud_id, qr_images, qr_payload
 from factory.clouds.xyte.device import DeviceKey
+from factory.clouds.xyte.entry import Entry
 from factory.clouds.xyte.hub import Partner
 from factory.clouds.xyte.store import KeySealed, KeyStore
 from factory.clouds.xyte.verdicts import OutcomeUnknown, XyteRefused
@@ -196,6 +198,15 @@ def test_check(world: World) -> None:
     world.clouds.xyte.delete(key.id)
     (gone,) = check_device(key, request(1), ca=world.clouds.ca).findings
     assert gone.code == "xyte.not-authorized" and key.access_key.reveal() not in str(gone)
+
+
+def test_a_reply_without_a_hub_means_the_default_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = Entry.register
+    monkeypatch.setattr(Entry, "register", lambda entry, told: replace(ask(entry, told), hubs={}))
+    registrar = world.registrar()
+    key = registrar.register(request(1), world.unit(1))
+    assert states(world) == ["registered"] and key.hub_url == ""
+    assert check_device(key, request(1), hub=registrar.section.hub, ca=world.clouds.ca).good
 
 
 def test_cloud_ids_are_made_once(world: World) -> None:
