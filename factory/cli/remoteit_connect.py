@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,6 +70,7 @@ def connect(
     if json:
         session.json("remoteit.connect")
     chosen = _mode(mode, ip, yes=yes)
+    given = _given(profile, credentials, server, ca, product, account)
     with use_account(profile, credentials, server, ca, product=product, account=account) as (cloud, _):
         meant = find_service(cloud, service)
         interrupts = Interrupts("waiting for the cloud, so that no connection stays open unseen")
@@ -77,9 +79,9 @@ def connect(
             # Once it was asked for, only the reply's id can end it: an interrupt waits for that.
             opened = cloud.connect(meant.service_id, chosen, ip=ip)
             if check:
-                reached = _checked(cloud, opened, interrupts, ca, within)
+                reached = _checked(cloud, opened, interrupts, ca, within, given)
             else:
-                _print_open(session, opened, meant, as_json=json)
+                _print_open(session, opened, meant, given, as_json=json)
                 return
     if json:
         session.print_json(opened.as_json() | {"reached": reached.as_json(), "stopped": True})
@@ -119,7 +121,7 @@ def disconnect(
 
 
 def _checked(
-    cloud: RemoteItAccount, opened: Connection, interrupts: Interrupts, ca: Path | None, within: float
+    cloud: RemoteItAccount, opened: Connection, interrupts: Interrupts, ca: Path | None, within: float, given: str
 ) -> Reached:
     """Reach the unit, and end the connection whatever comes of it. Interrupts are let through while it is awaited,
     and wait again while it is ended.
@@ -134,12 +136,29 @@ def _checked(
         try:
             cloud.stop(opened.service_id, opened.id)
         except CloudError as error:
-            error.hint = (
-                f"{error.hint} The connection may still be open: factory remoteit disconnect "
-                f"{opened.service_id} {opened.id}"
-            )
+            error.hint = f"{error.hint} The connection may still be open: {_ending(opened, given)}"
             raise
     return reached
+
+
+def _given(
+    profile: str | None,
+    credentials: Path | None,
+    server: str | None,
+    ca: Path | None,
+    product: Path | None,
+    account: str | None,
+) -> str:
+    """The options that say which account, as a shell reads them: what ends a connection needs the same."""
+    named = {
+        "--profile": profile, "--credentials": credentials, "--server": server,
+        "--ca": ca, "--product": product, "--account": account,
+    }  # fmt: skip
+    return "".join(f" {name} {shlex.quote(str(value))}" for name, value in named.items() if value is not None)
+
+
+def _ending(opened: Connection, given: str) -> str:
+    return f"factory remoteit disconnect {opened.service_id} {opened.id}{given}"
 
 
 def _mode(word: str, ip: str | None, *, yes: bool) -> Mode:
@@ -158,7 +177,7 @@ def _mode(word: str, ip: str | None, *, yes: bool) -> Mode:
     return mode
 
 
-def _print_open(session: Session, opened: Connection, meant: Meant, *, as_json: bool) -> None:
+def _print_open(session: Session, opened: Connection, meant: Meant, given: str, *, as_json: bool) -> None:
     if as_json:
         session.print_json(opened.as_json() | {"stopped": False})
         return
@@ -167,7 +186,7 @@ def _print_open(session: Session, opened: Connection, meant: Meant, *, as_json: 
     who = " to everybody who knows the address" if opened.proxy.reverse else ""
     lines = (
         f"{meant.words} is open{who} {lives}",
-        f"end it:  factory remoteit disconnect {opened.service_id} {opened.id}",
+        f"end it:  {_ending(opened, given)}",
     )
     for line in lines:
         talk().print(line, soft_wrap=True, markup=False)

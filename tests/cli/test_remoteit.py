@@ -295,9 +295,11 @@ def test_open_and_end_by_hand(world: World, call: Call, unit: str, capsys: pytes
     assert call("disconnect", f"{unit}/ssh", connection, "--json") == Exit.USAGE
     error = json.loads(capsys.readouterr().out)["error"]
     assert "no such connection" in error["message"]
-    assert call("connect", f"{unit}/web") == Exit.DONE
+    assert call("connect", f"{unit}/web", "--server", world.clouds.url, "--profile", "DEFAULT") == Exit.DONE
     said = capsys.readouterr()
     assert said.out.startswith("https://")
+    options = f" --profile DEFAULT --credentials {world.clouds.credentials} --server {world.clouds.url}"
+    assert said.err.rstrip().endswith(options), "the same account ends it"
     assert "to everybody who knows the address" in said.err
     service, connection = said.err.split("disconnect ")[1].split()[:2]
     assert call("disconnect", service, connection) == Exit.DONE
