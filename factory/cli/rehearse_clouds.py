@@ -91,7 +91,7 @@ def _make_product(simulated: SimulatedClouds, kind: Product | None) -> None:
     """Let the portal have the product of the file, or one to begin with."""
     from factory.rehearsal.clouds.remoteit.portal import SERVICE_TYPES, ServiceSpec
 
-    known = {one["bic"] for one in simulated.remoteit.products()}
+    known = {one["bic"]: one["services"] for one in simulated.remoteit.products()}
     if kind is None:
         if not known:
             services = (ServiceSpec("ssh", "ssh", 22), ServiceSpec("web", "http", 80))
@@ -105,13 +105,23 @@ def _make_product(simulated: SimulatedClouds, kind: Product | None) -> None:
         )  # fmt: skip
         simulated.xyte.write_keys(simulated.folder, model)
         return
-    if registration.profile != "remoteit-bulk" or registration.bulk_identification_code in known:
+    if registration.profile != "remoteit-bulk":
         return
     specs = [
         ServiceSpec(one.name, one.type.lower() if one.type.lower() in SERVICE_TYPES else "tcp", one.port)
         for one in registration.services
     ]
-    simulated.remoteit.create_product(kind.product.name, specs, registration.bulk_identification_code)
+    code = registration.bulk_identification_code
+    if code not in known:
+        simulated.remoteit.create_product(kind.product.name, specs, code)
+        return
+    there = {(one["name"], one["type"], one["port"]) for one in known[code] if one["type"] != "bulk"}
+    if there != {(one.name, one.type, one.port) for one in specs}:
+        talk().print(
+            f"warning: the state file has product {code} with other services than the product file; its own stay. "
+            "For the new ones begin anew: --state with a path that is not there yet",
+            style="yellow", soft_wrap=True, markup=False,
+        )  # fmt: skip
 
 
 def _explain(simulated: SimulatedClouds) -> None:

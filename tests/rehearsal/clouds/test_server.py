@@ -18,6 +18,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from factory.cli.rehearse_clouds import _make_product
+from factory.config import load_product
 from factory.errors import NotStartedError
 from factory.rehearsal.clouds.faults import CloudFault, parse_order
 from factory.rehearsal.clouds.server import SimulatedClouds
@@ -221,3 +223,14 @@ def test_the_command_names_a_wrong_fault(tmp_path: Path, fault: str) -> None:
     assert done.returncode == 2
     assert "fault" in done.stderr or "NAME" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_product_that_changed_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = _product(tmp_path / "acme")
+    with SimulatedClouds(tmp_path / "clouds") as simulated:
+        for _ in range(2):
+            _make_product(simulated, load_product(file))
+        assert capsys.readouterr().err == ""
+        file.write_text(file.read_text().replace("port = 22", "port = 2222"))
+        _make_product(simulated, load_product(file))
+        assert f"product {CODE} with other services" in capsys.readouterr().err
