@@ -49,7 +49,11 @@ class Reply:
         """The body as JSON. Raises CloudReplyDamaged for a page of HTML and anything else that is none."""
         kind = self.headers.get("content-type", "")
         try:
-            return json.loads(self.body)
+            return json.loads(self.body, object_pairs_hook=_unique)
+        except _KeyTwiceError:
+            raise CloudReplyDamaged(
+                f"the cloud answered with HTTP {self.status} and JSON that has a key twice", status=self.status
+            ) from None
         except (ValueError, RecursionError):
             page = self.body.lstrip()[:1] == b"<" or "html" in kind
             what = "a page of HTML" if page else "no JSON" if self.body.strip() else "nothing"
@@ -235,6 +239,18 @@ class Https:
             )
         hint = "Is this computer online? Nothing was sent."
         return CloudUnreachable(f"{self.host} cannot be reached: {why}", hint=hint, sent=False)
+
+
+class _KeyTwiceError(ValueError):
+    pass
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of which nobody has to guess which of two values counts."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _KeyTwiceError
+    return found
 
 
 def trusted(ca: Path | None) -> ssl.SSLContext:

@@ -189,6 +189,7 @@ def test_addresses(address: str) -> None:
         (b"\xff\xfe\x00", "application/json", "no JSON"),
         (b"[" * 100_000, "application/json", "no JSON"),
         (b"1" * 5000, "application/json", "no JSON"),
+        (b'{"a": [{"id": "1", "id": "2"}]}', "application/json", "a key twice"),
     ],
 )
 def test_what_is_no_json(body: bytes, kind: str, what: str) -> None:

@@ -144,7 +144,9 @@ def _judged(reply: Reply, https: Https) -> DeviceKey:
         return DeviceKey.of(data)
     except CloudReplyDamaged as error:
         # A 2xx without an id beside an error was seen in the field; whether it made a record nobody says.
-        raise unknown(f"HTTP {reply.status}, but {error.message}: {error_text(reply, https)}") from None
+        # A reply that may hold a key is never repeated.
+        words = "it is not shown" if b"access_key" in reply.body else error_text(reply, https)
+        raise unknown(f"HTTP {reply.status}, but {error.message}: {words}") from None
 
 
 def _bulk_results(items: object, requests: Sequence[Mapping[str, object]]) -> list[DeviceKey | CloudError]:

@@ -85,6 +85,7 @@ def test_a_clear_no(tmp_path: Path, answer: bytes, code: str, words: str) -> Non
         http("200 OK", b"<html>Welcome to the hotel</html>", Content_Type="text/html"),
         http("200 OK", b"[1,2]"),
         http("302 Found", Location="https://elsewhere"),
+        http("201 Made", b'{"id":"d-1","id":"d-2","access_key":"hush-hush"}'),
         http("408 Request Timeout", b"<html>late</html>"),
         http("201 Made", b'{"id":"d-1","access_key":"\\ud800"}'),
     ],
@@ -92,6 +93,7 @@ def test_a_clear_no(tmp_path: Path, answer: bytes, code: str, words: str) -> Non
 def test_what_is_neither_yes_nor_no_is_unknown_and_asked_once(tmp_path: Path, answer: bytes) -> None:
     found, count = asked(tmp_path, answer)
     assert isinstance(found, OutcomeUnknown) and count == 1 and "resolve" in found.hint
+    assert "hush" not in found.message
 
 
 @pytest.mark.parametrize(
