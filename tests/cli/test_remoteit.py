@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from factory.cli import main
+from factory.clouds.errors import CloudReplyLost
+from factory.clouds.remoteit.account import RemoteItAccount
 from factory.config import Product, load_product
 from factory.errors import Exit
 from factory.lots import export
@@ -255,6 +257,25 @@ def test_check_of_a_dead_service_fails_and_ends_the_connection(
     error = json.loads(capsys.readouterr().out)["error"]
     assert error["code"] == "remoteit.not-reached"
     assert open_connections(world) == before
+
+
+def test_a_connection_that_cannot_be_ended_is_named_with_its_options(
+    world: World, call: Call, unit: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended: list[str] = []
+
+    def lost(account: RemoteItAccount, service: str, connection: str) -> None:
+        ended.append(f"{service} {connection}")
+        raise CloudReplyLost("no reply", hint="Try again.")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        dead = listener.getsockname()[1]
+    world.clouds.remoteit.set_target(unit, "ssh", f"127.0.0.1:{dead}")
+    with monkeypatch.context() as patched:
+        patched.setattr(RemoteItAccount, "stop", lost)
+        assert call("connect", f"{unit}/ssh", "--check", "--ca", world.clouds.ca) == Exit.NOT_STARTED
+    given = f"--credentials {world.clouds.credentials} --ca {world.clouds.ca}"
+    assert f"disconnect {ended[0]} {given}" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
