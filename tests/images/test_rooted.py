@@ -70,6 +70,6 @@ def test_a_file_outside_is_refused(tmp_path: Path) -> None:
 def test_whose_image_it_is_cannot_be_told_from_another_place(tmp_path: Path) -> None:
     image = builder(tmp_path).build(identity())
     assert identity_of(image, "/etc/connectd", "/etc/connectd").registration_key is not None
-    with pytest.raises(UsageError, match="/data.*/etc/connectd") as caught:
+    with pytest.raises(UsageError, match=r"/data.*/etc/connectd") as caught:
         identity_of(image, "/data", "/etc/connectd")
     assert caught.value.code == "image.root"
