@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections import Counter
 
 import pytest
@@ -15,6 +17,10 @@ __all__ = ["qemu_factory", "qemu_frozen", "qemu_unit"]
 # How long an example takes says something about the machine, not about the code.
 settings.register_profile("factory", deadline=None)
 settings.load_profile("factory")
+
+if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started in the background of a script: every program that a test starts would be deaf to Ctrl-C too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(trylast=True)
