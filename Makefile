@@ -23,7 +23,7 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python tools/bench.py
 
-# Half an hour of mutated sheets; `make test` gives it five seconds, CI a minute.
+# Half an hour of mutated sheets; `make test` gives it five seconds, CI a quarter of one.
 soak: $(STAMP)
 	FACTORY_FUZZ_SECONDS=1800 $(BIN)/python -m pytest tests/sheets/test_fuzz.py
 
