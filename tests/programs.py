@@ -26,7 +26,6 @@ PACKAGES = {
     "losetup": "mount",
     "addpart": "util-linux",
     "delpart": "util-linux",
-    "delpart": "util-linux",
     "unshare": "util-linux",
     "mkswap": "util-linux",
     "swapon": "mount",
