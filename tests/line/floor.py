@@ -58,7 +58,7 @@ class Running:
             self.events.append(event)
             self.changed.notify_all()
 
-    def wait(self, kind: str, *, seconds: float = 20.0, count: int = 1, **data: object) -> Event:
+    def wait(self, kind: str, *, seconds: float = 60.0, count: int = 1, **data: object) -> Event:
         """The `count`-th event of this kind, slot and data; fails when it does not come."""
         until = time.monotonic() + seconds
         with self.changed:
