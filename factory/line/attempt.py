@@ -20,9 +20,10 @@ from factory.line.feed import SlotFeed
 from factory.line.hostkeys import SlotHostKeys
 from factory.line.masking import Masks
 from factory.line.operator import SlotKeys
+from factory.line.progress import Progress, Tools
 from factory.line.routes import Route
 from factory.line.setup import Setup
-from factory.line.steps import Progress, Steps, Tools
+from factory.line.steps import Steps
 from factory.line.summary import Outcome, Row
 from factory.line.transcript import AttemptTranscript
 from factory.units.deadline import Deadline

@@ -10,7 +10,8 @@ from factory.flashing import FlashError, HardwareRefused
 from factory.identity import IdentityRefused
 from factory.ledger import Refused
 from factory.ledger.first_articles import STOPPED
-from factory.line.steps import Progress, Steps, Tools
+from factory.line.progress import Progress, Tools
+from factory.line.steps import Steps
 from factory.line.summary import Outcome
 from factory.units.deadline import Cancelled
 from factory.values import UNIT_TAKEN, AttemptState, Severity, UnitState

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from factory.flashing import require_hardware
 from factory.images import Image
 from factory.ledger import Attempt, Binding, Refused
-from factory.line.steps import Progress, Steps, Tools
+from factory.line.progress import Progress, Tools
+from factory.line.steps import Steps
 from factory.values import Facts, Identity
 
 

@@ -4,68 +4,21 @@ after it.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from pathlib import Path
 
-from factory.config import Slot
 from factory.files import make_folder
-from factory.flashing import Checked, Owed, give_back, require_hardware
+from factory.flashing import Checked, give_back, require_hardware
 from factory.images import Image, write_image
-from factory.ledger import Attempt as AttemptRecord
-from factory.ledger import Refused
-from factory.line.contact import Contact
-from factory.line.feed import SlotFeed
 from factory.line.first_article import FirstArticle
-from factory.line.hooks import HookResult, run_hook
-from factory.line.hostkeys import SlotHostKeys
-from factory.line.masking import Masks
-from factory.line.operator import Key, SlotKeys
-from factory.line.setup import Setup, owner_of
-from factory.line.transcript import AttemptTranscript
-from factory.units.deadline import Cancelled, Deadline
-from factory.values import AttemptState, Facts, Identity, Mac, Proof, Receipt, Work
+from factory.line.hooks import run_hook
+from factory.line.leasing import lease
+from factory.line.progress import Progress, Tools
+from factory.line.setup import owner_of
+from factory.units.deadline import Deadline
+from factory.values import AttemptState, Facts, Identity, Mac, Proof, Receipt
 
 # Putting a unit back must not be called off with the attempt: it gets this long of its own.
 RESTORE_SECONDS = 30.0
-
-
-@dataclass(slots=True)
-class Progress:
-    """How far an attempt got; what is None was not reached. `owed` is what the unit must get back if it ends here,
-    `sealed` is True while flashing's own contract says that it puts the old content back itself.
-    """
-
-    step: str = "connect"
-    facts: Facts | None = None
-    identity: Identity | None = None
-    record: AttemptRecord | None = None
-    owed: Owed | None = None
-    sealed: bool = False
-    image: Image | None = None
-    medium: str = ""  # what is written to, once that is known
-    sent: int = 0  # bytes, while it is being flashed
-    receipt: Receipt | None = None
-    kept_image: Path | None = None
-    hook: HookResult | None = None
-    retries: int = 0
-    warnings: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What the steps of one attempt work with."""
-
-    setup: Setup
-    slot: Slot
-    feed: SlotFeed
-    keys: SlotKeys
-    contact: Contact
-    host_keys: SlotHostKeys
-    transcript: AttemptTranscript
-    masks: Masks
-    cancel: threading.Event
 
 
 class Steps:
@@ -121,7 +74,7 @@ class Steps:
         self._progress.identity = identity
         self._progress.warnings += [tools.masks.text(str(finding)) for finding in identified.warnings]
         self._begin("admit")
-        record = self._lease(identity, facts, work)
+        record = lease(tools, identity, facts, work)
         self._progress.record = record
         tools.transcript.note(f"attempt {record.id}: {identity.hardware_id.text} {record.note}".rstrip())
         tools.host_keys.attempt = record.id
@@ -235,39 +188,6 @@ class Steps:
         if host_key is not None:
             addresses = tuple(mac.colons for mac in macs)
             self._tools.host_keys.seen_on_unit(self._tools.slot.name, host_key, addresses)
-
-    def _lease(self, identity: Identity, facts: Facts, work: Work) -> AttemptRecord:
-        setup = self._tools.setup
-        key = identity.registration_key
-        fingerprint = None if key is None else setup.keys.fingerprint(key)
-
-        def ask_ledger(same_unit: bool | None) -> AttemptRecord:
-            return self._ledger.admit(
-                identity,
-                facts,
-                lot=setup.lot,
-                slot=self._tools.slot.name,
-                fingerprint=fingerprint,
-                same_unit=same_unit,
-                work=work,
-            )
-
-        try:
-            return ask_ledger(None)
-        except Refused as refused:
-            if refused.code != "ledger.same-unit?":
-                raise
-            return ask_ledger(setup.interactive and self._ask_operator(refused))
-
-    def _ask_operator(self, refused: Refused) -> bool:
-        tools = self._tools
-        tools.keys.forget()
-        tools.feed.question(refused.message, refused.code)
-        while not tools.cancel.is_set():
-            key = tools.keys.next(tools.setup.timing.tick)
-            if key in (Key.YES, Key.NO, Key.REMOVED):
-                return key is Key.YES
-        raise Cancelled("called off while the operator was asked")
 
     def _register(self) -> None:
         """Before the image: the unit's place at a cloud where the line works itself."""
