@@ -13,7 +13,7 @@ from typing import Self
 
 from factory import files
 from factory.errors import UsageError
-from factory.rehearsal.bench import bench_toml
+from factory.rehearsal.bench_file import bench_toml
 from factory.rehearsal.control import Control
 from factory.rehearsal.plan import UnitPlan
 from factory.rehearsal.requests import answered
