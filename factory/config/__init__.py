@@ -15,6 +15,7 @@ from factory.config.flash_card import CardFlash
 from factory.config.flash_partition import PartitionFlash
 from factory.config.flash_uboot import UbootFlash
 from factory.config.hardware import HardwareSection
+from factory.config.keeping import KeepTranscripts
 from factory.config.load import ConfigError, load_bench, load_product
 from factory.config.product import (
     IdentitySection,
@@ -27,18 +28,21 @@ from factory.config.product import (
     UnitSection,
 )
 from factory.config.registration import BulkRegistration, PackageRegistration, RegistrationSection, XyteRegistration
+from factory.config.stages import CheckSection, StageSection
 
 __all__ = [
     "Bench",
     "BulkRegistration",
     "CardFlash",
     "CardReader",
+    "CheckSection",
     "ConfigError",
     "DeviceKeysSection",
     "FlashSection",
     "HardwareSection",
     "IdentitySection",
     "ImageSection",
+    "KeepTranscripts",
     "KeySection",
     "LoginSection",
     "PackageRegistration",
@@ -50,6 +54,7 @@ __all__ = [
     "SerialSection",
     "Slot",
     "SshSection",
+    "StageSection",
     "StationSection",
     "TimeoutsSection",
     "UbootFlash",

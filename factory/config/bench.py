@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from factory.config.fields import Name, Secret, Section
+from factory.config.keeping import KeepTranscripts
 
 
 class StationSection(Section):
@@ -16,6 +17,9 @@ class StationSection(Section):
     Every `checkpoint_every` events, and when the line stops, the ends of the ledger's chains are written to
     `checkpoints` and to `checkpoint_copy`, which lies on another disk; signed with `signing_key` (an OpenSSH private
     key of kind Ed25519) where there is one.
+
+    `stage` is what the station does with units, one of the product's [[stage]] (none: it flashes). A slot stops after
+    `stop_slot_after` equal failures in a row, a lot after `stop_lot_after`; 0 is never.
     """
 
     name: Name
@@ -25,6 +29,10 @@ class StationSection(Section):
     checkpoint_copy: Name | None = None
     checkpoint_every: Annotated[int, Field(ge=1)] = 500
     signing_key: Secret | None = None
+    stage: Name | None = None
+    stop_slot_after: Annotated[int, Field(ge=0)] = 3
+    stop_lot_after: Annotated[int, Field(ge=0)] = 5
+    keep_transcripts: KeepTranscripts | None = None
 
 
 class DeviceKeysSection(Section):

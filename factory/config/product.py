@@ -12,6 +12,7 @@ from factory.config.fields import Ascii, Name, Secret, Section
 from factory.config.flash import FlashSection
 from factory.config.hardware import HardwareSection
 from factory.config.registration import BulkRegistration, RegistrationSection
+from factory.config.stages import Stages
 
 _OFFSET = re.compile(r"[A-Za-z0-9_.-]+[+-][0-9]+")
 _OUI = re.compile(r"[0-9a-f]{6}|[0-9a-f]{7}|[0-9a-f]{9}")
@@ -181,6 +182,7 @@ class Product(Section):
     registration: RegistrationSection
     order: OrderSection = OrderSection()
     category: tuple[CategorySection, ...] = ()
+    stage: Stages = ()
     folder: Path = Field(default=Path(), exclude=True, repr=False)
     sha256: str = Field(default="", exclude=True, repr=False)
 
