@@ -4,6 +4,7 @@ from factory.ledger.articles import Article, Kind
 from factory.ledger.errors import HostKeyAlarm, LedgerError, LotChanged, OrderTaken, Refused, VerdictsRefused
 from factory.ledger.flashes import UnitRecord
 from factory.ledger.histories import Trace, UnitHistory
+from factory.ledger.label_records import LabelRecord
 from factory.ledger.ledger import Ledger
 from factory.ledger.opening import open_ledger, upgrade_ledger
 from factory.ledger.order_records import (
@@ -59,6 +60,7 @@ __all__ = [
     "Imported",
     "Kind",
     "KnownHostKey",
+    "LabelRecord",
     "Ledger",
     "LedgerError",
     "LotChanged",

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, or_, select, update
 
+from factory.ledger import labels
 from factory.ledger.claim import HARDWARE_ID, MAC, SERIAL, Value
 from factory.ledger.journal import append
 from factory.ledger.records import Attempt, as_text, as_time
@@ -105,6 +106,8 @@ def _move(
         # Without a record it may all the same be a unit that the ledger knows.
         for unit in (known.unit,) if known.unit is not None else _units_seen_in(writer.connection, known.id):
             in_rework(writer, unit)
+    if state is AttemptState.FAILED:
+        labels.void_of_attempt(writer, known.id, "the attempt failed")
     if state is AttemptState.FLASHED and data:
         columns["receipt"] = _json(dict(data))
     writer.connection.execute(update(attempts).where(attempts.c.id == known.id).values(state=str(state), **columns))
@@ -122,8 +125,11 @@ def fail(writer: Writer, attempt: int, code: str, text: str, data: Mapping[str, 
 
 
 def complete(writer: Writer, attempt: int, receipt: Receipt, proof: Proof, *, hook: bool) -> Event:
-    """End an attempt as passed: the lease becomes the unit's for ever. One without a unit's record lets none pass."""
+    """End an attempt as passed: the lease becomes the unit's for ever. One without a unit's record lets none pass.
+    Raises ValueError while the attempt's label waits for its printer or its scan.
+    """
     known = find(writer.connection, attempt, lock=True)
+    labels.require_done(writer, attempt)
     columns = {"receipt": _json(receipt.as_json()), "proof": _json(proof.as_json()), "image": receipt.image}
     event = _move(writer, known, AttemptState.PASSED, {"image": receipt.image}, **columns)
     if known.unit is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, exists, select
 
-from factory.ledger import cloud_registrations, flashes, hooks, restores, sqlite
+from factory.ledger import cloud_registrations, flashes, hooks, labels, restores, sqlite
 from factory.ledger.attempts import OPEN_STATES, as_attempt
 from factory.ledger.errors import LedgerError
 from factory.ledger.journal import broken_links
@@ -30,7 +30,7 @@ def doctor(connection: Connection) -> tuple[Finding, ...]:
     if any(fault.code == _FILE for fault in faults):
         return faults
     return (*faults, *_in_between(connection), *_restores(connection), *_media(connection), *_hooks(connection),
-            *_clouds(connection))  # fmt: skip
+            *_clouds(connection), *_labels(connection))  # fmt: skip
 
 
 def damage(error: LedgerError) -> Finding:
@@ -112,3 +112,9 @@ def _clouds(connection: Connection) -> Iterator[Finding]:
             )
             hint = "`factory xyte resolve` finds out, deletes the cloud's record, and lets the unit register again."
             yield Finding("CLOUD-UNKNOWN", Severity.WARNING, f"registration {record.token}", what, hint)
+
+
+def _labels(connection: Connection) -> Iterator[Finding]:
+    for label in labels.unsettled(connection):
+        hint = "Somebody may hold it: run the unit again or `factory label print`, which voids it, and throw it away."
+        yield Finding("LEDGER-LABEL", Severity.WARNING, f"attempt {label.attempt}", label.standing(), hint)

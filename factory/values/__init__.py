@@ -8,6 +8,7 @@ from factory.values.facts import ConnectdShow, Facts, Work
 from factory.values.finding import Finding, Severity
 from factory.values.identity import Identity
 from factory.values.image import FileEntry, Manifest, Proof, Receipt
+from factory.values.label import LabelCode, LabelState
 from factory.values.mac import Mac
 from factory.values.names import (
     BulkIdentificationCode,
@@ -39,6 +40,8 @@ __all__ = [
     "HardwareId",
     "Identity",
     "InvalidValue",
+    "LabelCode",
+    "LabelState",
     "Mac",
     "Manifest",
     "Proof",
