@@ -69,7 +69,8 @@ def _confirm(writer: Writer, lot: str, seen: Mapping[int, RowState], source: str
     values: dict[str, Any] = {"state": bindparam("now"), "reason": None, "changed": as_text(writer.now)}
     writer.connection.execute(statement.values(**values), [_change(unit, state) for unit, state in moved])
     told = {str(one): [unit.hardware_id for unit, state in moved if state is one] for one in _SEEN}
-    append(writer, "upload.confirmed", data={"lot": lot, "source": source, **told})
+    about = {unit.upload for unit, _ in moved if unit.upload}
+    append(writer, "upload.confirmed", data={"lot": lot, "source": source, **told}, about=about)
     return len(moved)
 
 

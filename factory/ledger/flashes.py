@@ -201,7 +201,7 @@ def begin_outside(
     record = None if hardware_id is None else record_of(writer.connection, hardware_id)
     told: dict[str, object] = {"hardware_id": hardware_id, "reason": reason, **seen(facts), **data}
     if off_ledger is not None:
-        append(writer, "flash.off-ledger", slot=place, data={**told, "reason": off_ledger})
+        append(writer, "flash.off-ledger", slot=place, data={**told, "reason": off_ledger}, about=_about(told))
         named = frozenset() if hardware_id is None else frozenset({(HARDWARE_ID, hardware_id)})
         for unit in journal_of_attempts.units_showing(writer.connection, named | shown_by(facts, None)):
             journal_of_attempts.in_rework(writer, unit)
@@ -217,7 +217,8 @@ def begin_outside(
         if facts is None and not reason:
             _require_no_card(writer.connection, hardware_id)
     known = None if record is None or off_ledger is not None else record.last.id
-    return append(writer, "flash.begun", slot=place, attempt=known, data=told)
+    about = _about(told) if known is None else ()
+    return append(writer, "flash.begun", slot=place, attempt=known, data=told, about=about)
 
 
 def end_outside(
@@ -230,7 +231,8 @@ def end_outside(
     last = writer.connection.execute(begun.order_by(events.c.seq.desc()).limit(1)).first()
     kind = "flash.written" if written else "flash.failed"
     attempt = None if last is None else last.attempt
-    return append(writer, kind, slot=place, attempt=attempt, data={"hardware_id": hardware_id, **data})
+    told = {"hardware_id": hardware_id, **data}
+    return append(writer, kind, slot=place, attempt=attempt, data=told, about=_about(told) if attempt is None else ())
 
 
 def settle_loose(writer: Writer, attempt: Attempt) -> None:
@@ -256,6 +258,11 @@ def unfinished(connection: Connection) -> Iterator[tuple[str, str, str]]:
             open_now.pop(place, None)
     for (station, slot), (hardware_id, at) in open_now.items():
         yield f"{slot} of station {station}", hardware_id, at
+
+
+def _about(told: Mapping[str, object]) -> set[str]:
+    """What the flash of a medium is found by: no attempt leads to it."""
+    return {str(told[name]) for name in ("hardware_id", "image") if told.get(name)}
 
 
 def _on_order(connection: Connection, hardware_id: str) -> str | None:

@@ -6,13 +6,14 @@ Each event's hash covers the one before it, so that a changed, swapped or missin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from factory.ledger.errors import LedgerError
+from factory.ledger.mentions import mentions
 from factory.ledger.order_records import Head
 from factory.ledger.records import as_data, as_text, as_time
 from factory.ledger.schema import events, stations
@@ -32,6 +33,7 @@ _next_head = update(stations).where(
     stations.c.hash == bindparam("before"),
 )
 _append = insert(events)
+_mention = insert(mentions)
 
 
 def append(
@@ -41,8 +43,10 @@ def append(
     slot: str | None = None,
     attempt: int | None = None,
     data: Mapping[str, object] | None = None,
+    about: Collection[str] = (),
 ) -> Event:
-    """Append one event to the station's chain, within the writer's transaction.
+    """Append one event to the station's chain, within the writer's transaction. `about` are values by which an event
+    without an attempt is to be found: names and hashes of files, hardware ids.
 
     A clock that went back, or stands before 2024, is flagged in the data ("clock") and never fails. Raises
     TypeError for data that is not canonical JSON.
@@ -61,6 +65,9 @@ def append(
         elif not _move(writer, row, head):
             raise LostRace(None)
     writer.connection.execute(_append, {**row, "data": canonical(full).decode("utf-8")})
+    if about:
+        place = {"station": row["station"], "seq": row["seq"]}
+        writer.connection.execute(_mention, [{"name": name, **place} for name in sorted(set(about))])
     writer.head = ChainEnd(row["seq"], row["hash"], row["at"])
     event = Event(kind, row["station"], writer.now, slot, attempt, row["seq"], full)
     writer.events.append(event)
@@ -118,7 +125,8 @@ def broken_links(connection: Connection) -> Iterator[tuple[str, int, str]]:
 
 def _hash_of(row: Row[Any]) -> str | None:
     try:
-        return _hash(row._asdict(), as_data(row.data))
+        # What came from another ledger has other numbers here, and is hashed as its own station told it.
+        return _hash(row._asdict() | as_data(row.told), as_data(row.data))
     except (TypeError, ValueError, LedgerError):
         return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -189,10 +189,13 @@ class Ledger(FlashDesk, Confirmations, CloudDesk, ShiftRecords):
         return self._store.write(lambda writer: attempts.fail(writer, attempt, code, text, data))
 
     def record(
-        self, kind: str, *, slot: str | None = None, attempt: int | None = None, data: Data | None = None
-    ) -> Event:
-        """Append an event of the line's own to this station's chain."""
-        return self._store.write(lambda writer: journal.append(writer, kind, slot=slot, attempt=attempt, data=data))
+        self, kind: str, *, slot: str | None = None, attempt: int | None = None, data: Data | None = None,
+        about: Collection[str] = (),
+    ) -> Event:  # fmt: skip
+        """Append an event of the line's own to this station's chain; `about` finds one that has no attempt."""
+        return self._store.write(
+            lambda writer: journal.append(writer, kind, slot=slot, attempt=attempt, data=data, about=about)
+        )
 
     def attempt(self, attempt: int) -> Attempt:
         """One attempt as it stands. Raises ValueError when there is none."""

@@ -31,7 +31,7 @@ def bind(writer: Writer, lot: str, binding: Binding, accept_reason: str | None) 
             raise LotChanged(lot, (against,))
         values = {**asdict(binding), "bound_at": as_text(writer.now), **writer.signature.columns()}
         writer.connection.execute(insert(lots).values(name=lot, **values))
-        append(writer, "lot.bound", data={"lot": lot, **asdict(binding)})
+        append(writer, "lot.bound", data={"lot": lot, **asdict(binding)}, about=_about(lot, binding))
         return LotRecord(lot, binding, writer.now, writer.signature.station)
     known = _record(row)
     differences = _differences(known.binding, binding)
@@ -41,7 +41,7 @@ def bind(writer: Writer, lot: str, binding: Binding, accept_reason: str | None) 
         raise LotChanged(lot, differences)
     writer.connection.execute(update(lots).where(lots.c.name == lot).values(**asdict(binding)))
     data = {"lot": lot, "was": asdict(known.binding), "now": asdict(binding), "reason": accept_reason}
-    append(writer, "lot.changed", data=data)
+    append(writer, "lot.changed", data=data, about=_about(lot, binding))
     return LotRecord(lot, binding, known.bound_at, known.station)
 
 
@@ -71,6 +71,10 @@ def every(connection: Connection) -> tuple[LotRecord, ...]:
 def _record(row: Row[Any]) -> LotRecord:
     binding = Binding(row.product, row.product_sha256, row.template_sha256, row.key_version)
     return LotRecord(row.name, binding, as_time(row.bound_at), row.station)
+
+
+def _about(lot: str, binding: Binding) -> set[str]:
+    return {lot, binding.product_sha256, binding.template_sha256}
 
 
 def _differences(was: Binding, now: Binding) -> tuple[str, ...]:

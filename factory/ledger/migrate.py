@@ -10,8 +10,8 @@ from sqlalchemy import Connection, inspect, text
 from factory.errors import UsageError
 
 # The revision that this code is written for. Alembic is only loaded when a ledger is made or moved.
-HEAD = "0011"
-_OLDER = frozenset({"0001", "0002", "0003", "0004", "0006", "0007", "0008", "0009", "0010"})
+HEAD = "0012"
+_OLDER = frozenset({"0001", "0002", "0003", "0004", "0006", "0007", "0008", "0009", "0010", "0011"})
 VERSIONS = "alembic_version"
 # Alembic's `op` and `context` are one per process: two threads that make ledgers at once would share them.
 _ALEMBIC = threading.Lock()

@@ -62,8 +62,9 @@ def take_in(writer: Writer, order: OrderFile, rows: Sequence[OrderRow], *, skip_
     left_out = {one.number for one in skipped}
     taken = [row for row in rows if row.number not in left_out]
     number = _insert(writer, order, taken) if taken else None
-    told = {"lot": order.lot, "product": order.product, "file": order.file, "sha256": order.sha256}
-    append(writer, "order.imported", data={**told, "rows": len(taken), "skipped": len(skipped)})
+    told: dict[str, object] = {"lot": order.lot, "product": order.product, "file": order.file, "sha256": order.sha256}
+    told |= {"rows": len(taken), "skipped": len(skipped)}
+    append(writer, "order.imported", data=told, about={order.file, order.sha256})
     return Imported(number, len(taken), skipped)
 
 

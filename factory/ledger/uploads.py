@@ -112,7 +112,8 @@ def export(writer: Writer, lot: str, files: Sequence[UploadFile]) -> Event:
         {"name": file.name, "sha256": file.sha256, "rows": len(file.units), "companions": dict(file.companions)}
         for file in files
     ]
-    return append(writer, "upload.exported", data={"lot": lot, "files": told})
+    about = {text for file in files for text in (file.name, file.sha256, *file.companions, *file.companions.values())}
+    return append(writer, "upload.exported", data={"lot": lot, "files": told}, about=about)
 
 
 def every(connection: Connection, lot: str | None) -> tuple[UploadRecord, ...]:

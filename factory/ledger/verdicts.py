@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -54,7 +53,7 @@ def take(
     _require_new(writer.connection, lot, sha256, upload)
     listed = _rows(writer.connection, lot, upload)
     changes: list[dict[str, Any]] = []
-    changed: Counter[RowState] = Counter()
+    changed: dict[RowState, list[str]] = {}
     rejected: list[tuple[str, str]] = []
     wrong: list[str] = []
     answered: dict[str, Verdict] = {}
@@ -67,7 +66,7 @@ def take(
         answered[folded(verdict.hardware_id)] = verdict
         state, reason = _next(row, verdict)
         if (state, reason) != (row.state, row.reason):
-            changed[state] += 1
+            changed.setdefault(state, []).append(row.hardware_id)
             changes.append({"row": row.id, "state": str(state), "reason": reason or None})
         if state is RowState.REJECTED:
             rejected.append((row.hardware_id, reason))
@@ -75,9 +74,12 @@ def take(
         raise VerdictsRefused(file, tuple(wrong))
     _write(writer, lot, changes, file=file, sha256=sha256, upload=upload)
     silent = _silent(listed, answered)
-    taken = VerdictsTaken(dict(changed), len(answered) - sum(changed.values()), tuple(rejected), silent)
-    told = {"lot": lot, "upload": upload, "file": file, "sha256": sha256, **taken.as_json()}
-    append(writer, "upload.verdicts", data=told | {"silent": len(silent)})
+    counts = {state: len(ids) for state, ids in changed.items()}
+    taken = VerdictsTaken(counts, len(answered) - sum(counts.values()), tuple(rejected), silent)
+    told = {"lot": lot, "upload": upload, "file": file, "sha256": sha256, **taken.as_json(), "silent": len(silent)}
+    told["units"] = {str(state): ids for state, ids in changed.items()}
+    about = {file, sha256, *(listed[key].upload for key in answered)}
+    append(writer, "upload.verdicts", data=told, about=about)
     return taken
 
 

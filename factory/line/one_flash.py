@@ -191,7 +191,8 @@ def _of_record(
     except Refused as refused:
         attempt = None if refused.other is None else refused.other.id
         data = {"hardware_id": hardware_id, "image": manifest.image, "code": refused.code, "message": refused.message}
-        ledger.record("flash.refused", slot=slot.name, attempt=attempt, data=data)
+        about = (hardware_id, manifest.image) if attempt is None else ()
+        ledger.record("flash.refused", slot=slot.name, attempt=attempt, data=data, about=about)
         raise
     if record.image in (None, manifest.image):
         return record.lot, []
