@@ -38,7 +38,7 @@ def admit(
     Raises Refused for the operator's question and for two rows of the order.
     """
     claim = claim_of(identity, facts)
-    owners = _owners(writer.connection, claim)
+    owners = owners_of(writer.connection, claim)
     verdict = judge(claim, owners, same_unit)
     row = _row(identity, lot, slot, fingerprint)
     if verdict is Verdict.ASK:
@@ -105,7 +105,8 @@ def _order_objection(
     return order_row_taken(order.place, journal_of_attempts.newest_of(connection, order.unit))
 
 
-def _owners(connection: Connection, claim: Claim) -> tuple[Owner, ...]:
+def owners_of(connection: Connection, claim: Claim) -> tuple[Owner, ...]:
+    """The units that own any of the values of a claim."""
     wanted = [value for _, value in claim.owned]
     rows = connection.execute(select(identity_values).where(identity_values.c.value.in_(wanted)))
     hits = sorted({row.unit for row in rows if (row.kind, row.value) in claim.owned})

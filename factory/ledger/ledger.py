@@ -28,6 +28,7 @@ from factory.ledger.database import Hold
 from factory.ledger.errors import DAMAGED, HostKeyAlarm, LedgerError, Refused
 from factory.ledger.flash_desk import FlashDesk
 from factory.ledger.histories import Trace
+from factory.ledger.label_desk import LabelDesk
 from factory.ledger.records import (
     Attempt,
     Binding,
@@ -37,7 +38,7 @@ from factory.ledger.records import (
     Overview,
     Restore,
 )
-from factory.ledger.shift_records import ShiftRecords
+from factory.ledger.stage_desk import StageDesk
 from factory.ledger.store import Listener, Store
 from factory.ledger.upgrade import Upgrade
 from factory.values import AttemptState, Event, Facts, Finding, Identity, Proof, Receipt, Work
@@ -45,7 +46,7 @@ from factory.values import AttemptState, Event, Facts, Finding, Identity, Proof,
 Data = Mapping[str, object]
 
 
-class Ledger(FlashDesk, Confirmations, CloudDesk, ShiftRecords):
+class Ledger(FlashDesk, Confirmations, CloudDesk, StageDesk, LabelDesk):
     """Every method is one transaction; what it returns is committed. All raise LedgerError when the file cannot be
     read or written. `data` is canonical JSON (TypeError otherwise) and holds no secret.
     """

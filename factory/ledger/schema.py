@@ -113,7 +113,9 @@ attempts = Table(
     Column("proof", Text),
     Column("product_sha256", _SHA256),
     Column("template_sha256", _SHA256),
+    Column("transcript", _NAME),
     Index("attempts_template", "template_sha256"),
+    Index("attempts_transcript", "transcript"),
     Index("attempts_unit", "unit", "id"),
     Index("attempts_lot", "lot", "state"),
     Index("attempts_state", "state"),
@@ -154,6 +156,7 @@ events = Table(
     Column("data", Text, nullable=False),
     Column("prev", _SHA256, nullable=False),
     Column("hash", _SHA256, nullable=False),
+    Column("told", Text),  # of an event that came from another ledger: as its station numbered and named it there
     Index("events_attempt", "attempt"),
 )
 

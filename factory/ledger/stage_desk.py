@@ -1,0 +1,87 @@
+"""The half of the ledger that stations in order work with, and the stops of a lot."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from factory.ledger import lot_stops, stages
+from factory.ledger.records import PassedUnit
+from factory.ledger.shift_records import ShiftRecords
+from factory.ledger.stage_records import LotStop, Measurements, StagedUnit, StagePlace, StageResult
+from factory.values import Event, Facts, Identity
+
+
+class StageDesk(ShiftRecords):
+    """Every method is one transaction; what it returns is committed. All raise LedgerError when the file cannot be
+    read or written.
+    """
+
+    def require_stage(self, identity: Identity, facts: Facts, place: StagePlace) -> StagedUnit:
+        """The unit that was read, if it may do its stage at `place` now. Raises Refused: `line.skipped-stage`,
+        `line.other-lot`, and as `admit` does for clones, units in work and units put aside. Nothing is committed.
+        """
+        with self._store.reading() as connection:
+            return stages.require(connection, identity, facts, place)
+
+    def stage_passed(
+        self, place: StagePlace, unit: StagedUnit, measurements: Measurements, *, transcript: str
+    ) -> Event:
+        """The unit has done its stage. Raises Refused (`line.unit-changed`) where it is not any more what it was."""
+        return self._store.write(
+            lambda writer: stages.keep(
+                writer, place, unit, failed=None, measurements=measurements, transcript=transcript
+            )
+        )
+
+    def stage_failed(
+        self,
+        place: StagePlace,
+        unit: StagedUnit | None,
+        code: str,
+        text: str,
+        measurements: Measurements,
+        *,
+        transcript: str,
+        data: Mapping[str, object] | None = None,
+    ) -> Event:
+        """A go at a stage failed; `unit` is None where none could be read. The unit stays passed and waits for the
+        stage.
+        """
+        return self._store.write(
+            lambda writer: stages.keep(
+                writer,
+                place,
+                unit,
+                failed=(code, text),
+                measurements=measurements,
+                transcript=transcript,
+                told=data,
+            )
+        )
+
+    def stage_results(self, unit: int) -> tuple[StageResult, ...]:
+        """What the stages of a unit came to, the oldest first."""
+        with self._store.reading() as connection:
+            return stages.of_unit(connection, unit)
+
+    def stages_due(self, lot: str, names: Sequence[str], waiting: Collection[PassedUnit]) -> Mapping[int, str]:
+        """Which of these passed units have not done every stage, and the first that each waits for; `names` are the
+        product's stages in order, the flash first.
+        """
+        with self._store.reading() as connection:
+            return stages.due(connection, lot, names, waiting)
+
+    def lot_stop(self, lot: str) -> LotStop | None:
+        """The stop of a lot that nobody has accepted."""
+        with self._store.reading() as connection:
+            return lot_stops.standing(connection, lot)
+
+    def judge_lot(self, lot: str, stage: str, *, after: int) -> LotStop | None:
+        """After a failure: stop the lot if its last `after` units failed with the same code, and say so. `stage` is
+        empty for the flash.
+        """
+        return self._store.write(lambda writer: lot_stops.judge(writer, lot, stage, after))
+
+    def accept_failures(self, lot: str, reason: str) -> LotStop:
+        """Go on with a lot that stopped. Raises UsageError (`ledger.no-stop`) when it did not."""
+        return self._store.write(lambda writer: lot_stops.accept(writer, lot, reason))
