@@ -103,12 +103,14 @@ def as_event(row: Row[Any]) -> Event:
     return Event(row.kind, row.station, as_time(row.at), row.slot, row.attempt, row.seq, as_data(row.data))
 
 
-def broken_links(connection: Connection) -> Iterator[tuple[str, int, str]]:
-    """Walk every chain; yield (station, seq, what is wrong) at each place where it does not hold."""
-    heads = {row.name: (row.seq, row.hash) for row in connection.execute(select(stations))}
+def broken_links(connection: Connection, of: Collection[str] | None = None) -> Iterator[tuple[str, int, str]]:
+    """Walk every chain, or those of some stations; yield (station, seq, what is wrong) wherever one does not hold."""
+    ends, query = select(stations), select(events).order_by(events.c.station, events.c.seq)
+    if of is not None:
+        ends, query = ends.where(stations.c.name.in_(of)), query.where(events.c.station.in_(of))
+    heads = {row.name: (row.seq, row.hash) for row in connection.execute(ends)}
     last: dict[str, tuple[int, str]] = {}
-    rows = connection.execute(select(events).order_by(events.c.station, events.c.seq).execution_options(yield_per=1000))
-    for row in rows:
+    for row in connection.execute(query.execution_options(yield_per=1000)):
         seq, prev = last.get(row.station, (0, GENESIS))
         if row.seq != seq + 1:
             yield row.station, row.seq, f"events {seq + 1} to {row.seq - 1} are missing"
