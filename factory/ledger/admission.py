@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, update
 
 from factory.ledger import attempts as journal_of_attempts
-from factory.ledger import cloud_ids, naming, orders
-from factory.ledger.claim import CLOUD_ID, DEVICE_NAME, SERIAL, Claim, Owner, Verdict, claim_of, judge, shown_by
+from factory.ledger import cloud_ids, naming, orders, pool_cells
+from factory.ledger.claim import SERIAL, Claim, Owner, Verdict, claim_of, judge, name_value, shown_by
 from factory.ledger.errors import Refused
 from factory.ledger.journal import append
+from factory.ledger.owners import owned, owners_among
 from factory.ledger.records import Attempt, as_text
 from factory.ledger.refusals import name_taken, order_changed, order_row_taken, question, refusal
+from factory.ledger.rows import insert_rows
 from factory.ledger.schema import identity_values, units
 from factory.ledger.store import Writer
 from factory.values import AttemptState, Facts, Identity, UnitState, Work, canonical
 
-_NO_MARKS = (SERIAL, DEVICE_NAME, CLOUD_ID)
-"""What does not tell boards apart, or is compared by itself."""
+_insert_unit = insert(units)
 
 
 def admit(
@@ -38,7 +39,8 @@ def admit(
     Raises Refused for the operator's question and for two rows of the order.
     """
     claim = claim_of(identity, facts)
-    owners = owners_of(writer.connection, claim)
+    found = owned(writer.connection, claim.shown | claim.owned)
+    owners = owners_among(writer.connection, found, claim)
     verdict = judge(claim, owners, same_unit)
     row = _row(identity, lot, slot, fingerprint)
     if verdict is Verdict.ASK:
@@ -47,26 +49,29 @@ def admit(
         return _refuse(writer, row, claim, identity, refusal(claim, owners, verdict), verdict.value)
     # Only now: a clone, which often has its original's name as well, must be called one.
     known = owners[0].unit if owners else None
-    holder = naming.holder(writer.connection, identity.device_name, known)
+    holder = naming.holder(writer.connection, found, identity.device_name, known)
     if holder:
         return _refuse(writer, row, claim, identity, name_taken(identity, holder), "the name is another unit's")
-    order = orders.find(writer.connection, facts, lot)
+    order = orders.find(writer.connection, facts, lot, found)
     against = _order_objection(writer.connection, order, known, work)
     if against:
         return _refuse(writer, row, claim, identity, against, "the order's row")
-    against = cloud_ids.objection(writer.connection, identity, known)
+    against = cloud_ids.objection(writer.connection, found, identity, known)
     if against:
         return _refuse(writer, row, claim, identity, against, "the cloud id")
+    against = pool_cells.objection(writer.connection, work, known)
+    if against:
+        return _refuse(writer, row, claim, identity, against, "the pool's cell")
     if owners:
         attempt = _again(writer, row, claim, identity, facts, owners[0], same_unit)
     else:
-        unit = _new_unit(writer, claim, slot)
-        naming.give(writer, unit, identity.device_name, new=True)
+        naming.free(writer, found, identity.device_name)
+        unit = _new_unit(writer, claim, identity, slot)
         attempt = _begin(writer, row | {"unit": unit, "number": 1}, claim, identity, facts)
-    if attempt.unit is not None:
-        cloud_ids.give(writer, attempt.unit, identity)
     if order and attempt.unit is not None:
         orders.bind(writer, order, attempt.unit, attempt.id)
+    if attempt.unit is not None:
+        pool_cells.bind(writer, work, attempt.unit, attempt.id)
     return attempt
 
 
@@ -107,18 +112,7 @@ def _order_objection(
 
 def owners_of(connection: Connection, claim: Claim) -> tuple[Owner, ...]:
     """The units that own any of the values of a claim."""
-    wanted = [value for _, value in claim.owned]
-    rows = connection.execute(select(identity_values).where(identity_values.c.value.in_(wanted)))
-    hits = sorted({row.unit for row in rows if (row.kind, row.value) in claim.owned})
-    return tuple(_owner(connection, unit) for unit in hits)
-
-
-def _owner(connection: Connection, unit: int) -> Owner:
-    row = connection.execute(select(units).where(units.c.id == unit)).one()
-    owned = connection.execute(select(identity_values).where(identity_values.c.unit == unit))
-    values = frozenset((value.kind, value.value) for value in owned if value.kind not in _NO_MARKS)
-    last = journal_of_attempts.newest_of(connection, unit)
-    return Owner(unit, UnitState(row.state), row.serial, values, last)
+    return owners_among(connection, owned(connection, claim.owned), claim)
 
 
 def _row(identity: Identity | None, lot: str, slot: str, fingerprint: str | None) -> dict[str, Any]:
@@ -134,16 +128,17 @@ def _row(identity: Identity | None, lot: str, slot: str, fingerprint: str | None
     return row
 
 
-def _new_unit(writer: Writer, claim: Claim, slot: str) -> int:
+def _new_unit(writer: Writer, claim: Claim, identity: Identity, slot: str) -> int:
     row = {"state": str(UnitState.OPEN), "serial": claim.serial, "first_seen": as_text(writer.now), "slot": slot}
-    key = writer.connection.execute(insert(units).values(**row, **writer.signature.columns())).inserted_primary_key
+    key = writer.connection.execute(_insert_unit, row | writer.signature.columns()).inserted_primary_key
     assert key is not None
     unit: int = key[0]
-    owned = [
-        {"kind": kind, "value": value, "unit": unit, "name": claim.names.get((kind, value), "")}
-        for kind, value in sorted(claim.owned)
+    values = {value: claim.names.get(value, "") for value in claim.owned}
+    values |= {name_value(identity.device_name): identity.device_name.text, **cloud_ids.of_identity(identity)}
+    owned_now = [
+        {"kind": kind, "value": value, "unit": unit, "name": name} for (kind, value), name in sorted(values.items())
     ]
-    writer.connection.execute(insert(identity_values), owned)
+    insert_rows(writer.connection, identity_values, owned_now)
     return unit
 
 
@@ -163,6 +158,7 @@ def _again(
     if before is not None:
         told["name_before"] = before
     row |= {"unit": owner.unit, "number": owner.last.number + 1, "note": _note(owner.last)}
+    cloud_ids.give(writer, owner.unit, identity)
     attempt = _begin(writer, row, claim, identity, facts, told)
     if owner.last.state is AttemptState.UNKNOWN:
         text = f"{owner.last.cause}; the unit was read again in attempt {attempt.id}"

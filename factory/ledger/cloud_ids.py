@@ -6,11 +6,14 @@ a scrapped unit takes it along.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import Connection, insert, select
 
 from factory.ledger.attempts import newest_of
-from factory.ledger.claim import CLOUD_ID, MAC, SERIAL
+from factory.ledger.claim import CLOUD_ID, MAC, SERIAL, Value
 from factory.ledger.errors import Refused
+from factory.ledger.owners import Owned
 from factory.ledger.schema import identity_values
 from factory.ledger.store import Writer
 from factory.values import Facts, Identity, sentinel
@@ -32,14 +35,14 @@ def cloud_id_of(connection: Connection, facts: Facts) -> str | None:
     return None if len(units) != 1 else _of(connection, units.pop())
 
 
-def objection(connection: Connection, identity: Identity, unit: int | None) -> Refused | None:
-    """What speaks against giving the cloud id of `identity` to `unit`, None for one never seen."""
+def objection(connection: Connection, found: Iterable[Owned], identity: Identity, unit: int | None) -> Refused | None:
+    """What speaks against giving the cloud id of `identity` to `unit`, None for one never seen; `found` is what is
+    owned of all that it shows.
+    """
     cloud_id = identity.registration.get(_NAME)
     if cloud_id is None:
         return None
-    owner = connection.execute(
-        select(identity_values.c.unit).where(_is_cloud_id & (identity_values.c.value == cloud_id))
-    ).scalar()
+    owner = next((one.unit for one in found if one.value == (CLOUD_ID, cloud_id)), None)
     if owner is not None and owner != unit:
         other = newest_of(connection, owner)
         return Refused(
@@ -58,6 +61,12 @@ def objection(connection: Connection, identity: Identity, unit: int | None) -> R
             other=other,
         )
     return None
+
+
+def of_identity(identity: Identity) -> dict[Value, str]:
+    """The cloud id as a value that a unit owns, with the name that stands beside values; empty where there is none."""
+    cloud_id = identity.registration.get(_NAME)
+    return {} if cloud_id is None else {(CLOUD_ID, cloud_id): ""}
 
 
 def give(writer: Writer, unit: int, identity: Identity) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from factory.errors import UsageError
 from factory.ledger import lots
-from factory.ledger.claim import MAC, SERIAL
+from factory.ledger.claim import MAC, SERIAL, Value, shown_by
 from factory.ledger.errors import OrderTaken, Refused
 from factory.ledger.holdings import cells_of, holders
 from factory.ledger.journal import append
@@ -24,13 +24,28 @@ from factory.ledger.order_records import (
     Skipped,
     folded,
 )
+from factory.ledger.owners import Owned, owned, units_with
 from factory.ledger.records import as_text
-from factory.ledger.schema import identity_values, order_keys, order_rows, orders
 from factory.ledger.schema import lots as lot_table
+from factory.ledger.schema import order_keys, order_rows, orders
 from factory.ledger.store import LostRace, Writer
 from factory.values import Facts, Work, canonical, sentinel
 
 _LONGEST = 255
+
+_named = select(order_keys).where(
+    order_keys.c.lot == bindparam("lot"),
+    order_keys.c.kind.in_(bindparam("kinds", expanding=True)),
+    order_keys.c.value.in_(bindparam("values", expanding=True)),
+)
+_rows_of = select(order_rows.c.order_id, order_rows.c.number).where(
+    order_rows.c.lot == bindparam("lot"), order_rows.c.unit.in_(bindparam("units", expanding=True))
+)
+_row = (
+    select(order_rows, orders.c.file)
+    .join(orders, orders.c.id == order_rows.c.order_id)
+    .where(order_rows.c.order_id == bindparam("order"), order_rows.c.number == bindparam("number"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +89,7 @@ def assign(connection: Connection, facts: Facts, lot: str, *, required: bool) ->
     Raises UsageError for an unknown lot, Refused (`ledger.two-order-rows`, and `ledger.not-on-order` if `required`).
     """
     name = lots.find(connection, lot).name
-    row = find(connection, facts, lot)
+    row = find(connection, facts, lot, owned(connection, shown_by(facts, None)))
     if row is not None:
         return Work(name, order=row.cells)
     if required:
@@ -82,23 +97,25 @@ def assign(connection: Connection, facts: Facts, lot: str, *, required: bool) ->
     return Work(name)
 
 
-def find(connection: Connection, facts: Facts, lot: str) -> Found | None:
-    """The order row of a unit: one that names its serial or a MAC of its, or the one that it got before.
+def find(connection: Connection, facts: Facts, lot: str, found: Iterable[Owned]) -> Found | None:
+    """The order row of a unit: one that names its serial or a MAC of its, or the one that it got before. `found` is
+    what units own of the values that it shows.
 
     Raises Refused (`ledger.two-order-rows`) that names both rows when two match.
     """
-    keys, mine = order_keys.c, order_rows.c
-    matches = [and_(keys.kind == kind, keys.value.in_(values)) for kind, values in _shown(facts).items() if values]
-    named = select(keys.order_id, keys.number).where(keys.lot == lot, or_(*matches)) if matches else None
-    places = {(row.order_id, row.number) for row in connection.execute(named)} if named is not None else set()
+    keys = {(kind, value) for kind, values in _shown(facts).items() for value in values}
+    named = {"lot": lot, "kinds": [BY_ID, BY_MAC, BY_SERIAL], "values": sorted({value for _, value in keys})}
+    rows = connection.execute(_named, named).all() if keys else ()
+    places = {(row.order_id, row.number) for row in rows if (row.kind, row.value) in keys}
     # A serial that many boards share says nothing once a row names the unit: the rules of admission judge it.
-    owned = _units_of(facts, by_serial=not places)
-    owners = select(mine.order_id, mine.number).where(mine.lot == lot, mine.unit.in_(owned))
-    places |= {(row.order_id, row.number) for row in connection.execute(owners)}
-    found = [_found(connection, *place) for place in sorted(places)]
-    if len(found) > 1:
-        raise _two_rows(facts, found)
-    return found[0] if found else None
+    owners = units_with(found, _marks(facts, by_serial=not places))
+    if owners:
+        there = connection.execute(_rows_of, {"lot": lot, "units": owners})
+        places |= {(row.order_id, row.number) for row in there}
+    rows_found = [_found(connection, *place) for place in sorted(places)]
+    if len(rows_found) > 1:
+        raise _two_rows(facts, rows_found)
+    return rows_found[0] if rows_found else None
 
 
 def bind(writer: Writer, row: Found, unit: int, attempt: int) -> None:
@@ -177,20 +194,14 @@ def _folded(texts: Iterable[str]) -> list[str]:
     return sorted({folded(text) for text in texts if len(text) <= _LONGEST})
 
 
-def _units_of(facts: Facts, *, by_serial: bool) -> Any:
-    """The units that own what is shown, as a subquery."""
-    values = identity_values.c
-    macs = [mac.plain for mac in facts.interfaces.values()]
-    mine = and_(values.kind == MAC, values.value.in_(macs))
-    if facts.serial and by_serial:
-        mine = or_(mine, and_(values.kind == SERIAL, values.value == facts.serial))
-    return select(values.unit).where(mine)
+def _marks(facts: Facts, *, by_serial: bool) -> set[Value]:
+    """The values by whose owner a unit gets the row that it had before."""
+    serial = {(SERIAL, facts.serial)} if facts.serial and by_serial else set()
+    return {(MAC, mac.plain) for mac in facts.interfaces.values()} | serial
 
 
 def _found(connection: Connection, order: int, number: int) -> Found:
-    mine = (order_rows.c.order_id == order) & (order_rows.c.number == number)
-    query = select(order_rows, orders.c.file).join(orders, orders.c.id == order_rows.c.order_id).where(mine)
-    row: Row[Any] = connection.execute(query).one()
+    row: Row[Any] = connection.execute(_row, {"order": order, "number": number}).one()
     return Found(order, number, row.lot, row.file, cells_of(row.cells), row.unit)
 
 
