@@ -40,8 +40,11 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What the order, the pools and the lot give to a unit, beyond what was read from it."""
+    """What the order, the pools and the lot give to a unit, beyond what was read from it. `cells` are the pools' cells
+    that it got, each by its kind and first value.
+    """
 
     lot: str
     order: Mapping[str, str] = field(default_factory=dict)
     assigned: Mapping[str, str] = field(default_factory=dict)
+    cells: tuple[tuple[str, str], ...] = ()

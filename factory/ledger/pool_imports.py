@@ -1,0 +1,167 @@
+"""Ranges of a pool come in: whole or not at all, and none that anybody has already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from factory.errors import Exit, FactoryError, UsageError
+from factory.ledger.attempts import newest_of
+from factory.ledger.claim import HARDWARE_ID, MAC, SERIAL
+from factory.ledger.journal import append
+from factory.ledger.pool_records import PlacedRun, PoolFile, PoolImported
+from factory.ledger.pool_tables import pool_gate, pool_ranges, pools
+from factory.ledger.records import as_text
+from factory.ledger.schema import identity_values
+from factory.ledger.store import Writer
+from factory.values.pools import Numbered, PoolKind, PoolSpec, Run
+
+_SHOWN = 10
+_GATE = 1
+# Values of units that are named for one range.
+_NAMED = 3
+
+
+class PoolTaken(FactoryError):  # noqa: N818 - reads as what happened
+    """Ranges were not imported: somebody has values of theirs. `reasons` has one line each."""
+
+    code = "pool.overlap"
+    exit_code = Exit.FAILED
+
+    def __init__(self, file: str, reasons: tuple[str, ...]) -> None:
+        lines = "".join(f"\n  {reason}" for reason in reasons[:_SHOWN])
+        more = f"\n  and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
+        super().__init__(
+            f"{file} was not imported: {len(reasons)} of its ranges have values that are taken{lines}{more}",
+            hint="A value is given once. Ask the supplier for other ranges, or leave these out of the file.",
+        )
+        self.reasons = reasons
+
+
+def take_in(writer: Writer, spec: PoolSpec, file: PoolFile, runs: Sequence[PlacedRun]) -> PoolImported:
+    """Add runs, which do not overlap each other, to a pool; the first import makes it.
+
+    Raises PoolTaken naming every overlap with a range or a unit, UsageError (`pool.changed`) where the product
+    declares another pool than this was, `pool.nothing` where no run has room for one cell.
+    """
+    _pass_gate(writer)
+    pool = bound(writer, spec)
+    reasons = tuple(reason for placed in runs for reason in _taken(writer.connection, placed))
+    if reasons:
+        raise PoolTaken(file.name, reasons)
+    rows = list(_rows(writer, pool, spec, file, runs))
+    values, cells = sum(placed.run.size for placed in runs), sum(row["cells"] for row in rows)
+    if not rows:
+        raise UsageError(
+            f"{file.name} has no room for one unit of pool {spec.name}: {spec.count} values, the first of them a "
+            f"multiple of {spec.align}",
+            code="pool.nothing",
+        )
+    writer.connection.execute(insert(pool_ranges), rows)
+    imported = PoolImported(values, cells, values - cells * spec.count, len(rows))
+    told = {"product": spec.product, "pool": spec.name, "file": file.name, "sha256": file.sha256}
+    counts = {"ranges": len(rows), "values": values, "cells": cells, "left_over": imported.left_over}
+    append(writer, "pool.imported", data={**told, **counts})
+    return imported
+
+
+def bound(writer: Writer, spec: PoolSpec) -> int:
+    """The pool's number; it is made where there is none. Raises UsageError (`pool.changed`)."""
+    row = find(writer.connection, spec.product, spec.name)
+    if row is None:
+        values = {"product": spec.product, "name": spec.name, "kind": str(spec.kind), "each": spec.count}
+        values |= {"align": spec.align, "low_water": spec.low_water, "at": as_text(writer.now)}
+        made = writer.connection.execute(insert(pools).values(**values, **writer.signature.columns()))
+        assert made.inserted_primary_key is not None
+        return int(made.inserted_primary_key[0])
+    require_same(row, spec)
+    if row.low_water != spec.low_water:
+        writer.connection.execute(update(pools).where(pools.c.id == row.id).values(low_water=spec.low_water))
+    return int(row.id)
+
+
+def find(connection: Connection, product: str, name: str) -> Row[Any] | None:
+    """A pool's row."""
+    return connection.execute(select(pools).where(pools.c.product == product, pools.c.name == name)).first()
+
+
+def require_same(row: Row[Any], spec: PoolSpec) -> None:
+    """Raise UsageError (`pool.changed`) where a product's pool is not what it was when it was imported."""
+    was = {"kind": row.kind, "count": row.each, "align": row.align}
+    now = {"kind": str(spec.kind), "count": spec.count, "align": spec.align}
+    differs = [f"{name} was {was[name]} and is {now[name]}" for name in was if was[name] != now[name]]
+    if differs:
+        raise UsageError(
+            f"pool {spec.name} of product {spec.product} is not what it was when it was imported: {', '.join(differs)}",
+            hint="Its cells were cut then. Give the changed pool another name, and import ranges for it.",
+            code="pool.changed",
+        )
+
+
+def range_of(connection: Connection, value: Numbered) -> Row[Any] | None:
+    """The imported range that a value lies in, whether or not a cell reaches it."""
+    mine = pool_ranges.c
+    row = (mine.kind == str(value.kind)) & (mine.prefix == value.prefix) & (mine.width == value.width)
+    query = select(pool_ranges, pools.c.product, pools.c.name.label("pool_name"), pools.c.each).join(pools)
+    below = query.where(row, mine.low <= value.number).order_by(mine.low.desc()).limit(1)
+    found = connection.execute(below).first()
+    return found if found is not None and value.number <= found.high else None
+
+
+def _pass_gate(writer: Writer) -> None:
+    if writer.connection.execute(select(pool_gate).with_for_update()).first() is None:
+        writer.connection.execute(insert(pool_gate).values(id=_GATE))
+
+
+def _taken(connection: Connection, placed: PlacedRun) -> Iterator[str]:
+    run, where = placed.run, f"{placed.place} ({placed.run})"
+    mine = pool_ranges.c
+    row = (mine.kind == str(run.kind)) & (mine.prefix == run.prefix) & (mine.width == run.width)
+    query = select(pool_ranges, pools.c.product, pools.c.name.label("pool_name")).join(pools)
+    for other in connection.execute(query.where(row, mine.low <= run.high, mine.high >= run.low).order_by(mine.low)):
+        theirs = Run(run.kind, run.prefix, run.width, other.low, other.high)
+        yield (
+            f"{where} overlaps {theirs} of pool {other.pool_name} of product {other.product}, "
+            f"imported from {other.file} {other.place} at {other.at}"
+        )
+    for value, unit in _owned(connection, run):
+        last = newest_of(connection, unit)
+        yield f"{where} has {value}, which unit {last.hardware_id} owns: {last.place()}"
+
+
+def _owned(connection: Connection, run: Run) -> Iterator[tuple[str, int]]:
+    """Some values of the run that units have. Texts of one length with one beginning sort as their numbers do."""
+    kinds = (MAC,) if run.kind is PoolKind.MAC else (SERIAL, HARDWARE_ID)
+    values = identity_values.c
+    between = values.value.between(run.text(run.low), run.text(run.high))
+    query = select(values.value, values.unit).where(values.kind.in_(kinds), between).order_by(values.value)
+    named = 0
+    for value, unit in connection.execute(query.execution_options(yield_per=500)):
+        if _in_run(run, value):
+            yield value, unit
+            named += 1
+            if named == _NAMED:
+                return
+
+
+def _in_run(run: Run, text: str) -> bool:
+    try:
+        found = Numbered.parse(run.kind, text)
+    except FactoryError:  # a hardware id of another form is none of the run's values
+        return False
+    return (found.prefix, found.width) == (run.prefix, run.width) and run.low <= found.number <= run.high
+
+
+def _rows(
+    writer: Writer, pool: int, spec: PoolSpec, file: PoolFile, runs: Sequence[PlacedRun]
+) -> Iterator[dict[str, Any]]:
+    told = {"file": file.name, "sha256": file.sha256, "at": as_text(writer.now), **writer.signature.columns()}
+    for placed in runs:
+        run = placed.run
+        cut = spec.cut(run)
+        if cut.cells:
+            row = {"pool": pool, "kind": str(run.kind), "prefix": run.prefix, "width": run.width, "low": run.low}
+            row |= {"high": run.high, "first": cut.first, "cells": cut.cells, "stride": cut.stride, "taken": 0}
+            yield row | told | {"place": placed.place}
