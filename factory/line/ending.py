@@ -41,7 +41,7 @@ def end(tools: Tools, steps: Steps, progress: Progress, error: Exception) -> End
         _report_bug(tools, progress, error)
     tools.transcript.note(f"{ending.outcome}: {ending.cause} [{ending.code}]")
     try:
-        ending = _commit(tools, progress, error, ending)
+        ending = _commit(tools, steps, progress, error, ending)
         _quarantine(tools, progress, ending)
         return ending
     except FactoryError as failure:
@@ -86,16 +86,16 @@ def _judge(tools: Tools, progress: Progress, error: Exception) -> Ending:
     return Ending(Outcome.FAILED, BUG, cause, "Please report it, with the transcript and the output of --debug.")
 
 
-def _commit(tools: Tools, progress: Progress, error: Exception, ending: Ending) -> Ending:
+def _commit(tools: Tools, steps: Steps, progress: Progress, error: Exception, ending: Ending) -> Ending:
     ledger = tools.setup.ledger
     if isinstance(error, Refused) and error.attempt is not None:
         return ending
-    if progress.record is not None:
-        data = {"step": progress.step, "hint": ending.hint, **_so_far(tools, progress)}
-        ledger.failed(progress.record.id, ending.code, ending.cause, data)
-        return Ending(ending.outcome, ending.code, ending.cause, ending.hint, progress.record.id)
+    data = {"step": progress.step, "hint": ending.hint, **_so_far(tools, progress)}
+    if steps.keep_failure(ending.code, ending.cause, data, refused=ending.outcome is Outcome.REFUSED):
+        attempt = None if progress.record is None else progress.record.id
+        return Ending(ending.outcome, ending.code, ending.cause, ending.hint, attempt)
     state = AttemptState.REFUSED if ending.outcome is Outcome.REFUSED else AttemptState.FAILED
-    attempt = ledger.turn_away(
+    away = ledger.turn_away(
         lot=tools.setup.lot,
         slot=tools.slot.name,
         code=ending.code,
@@ -104,7 +104,7 @@ def _commit(tools: Tools, progress: Progress, error: Exception, ending: Ending) 
         identity=progress.identity,
         state=state,
     )
-    return Ending(ending.outcome, ending.code, ending.cause, ending.hint, attempt.id)
+    return Ending(ending.outcome, ending.code, ending.cause, ending.hint, away.id)
 
 
 def _quarantine(tools: Tools, progress: Progress, ending: Ending) -> None:

@@ -15,7 +15,7 @@ from factory.line.leasing import lease
 from factory.line.progress import Progress, Tools
 from factory.line.setup import owner_of
 from factory.units.deadline import Deadline
-from factory.values import AttemptState, Facts, Identity, Mac, Proof, Receipt
+from factory.values import AttemptState, Facts, Identity, Mac, Proof, Receipt, Work
 
 # Putting a unit back must not be called off with the attempt: it gets this long of its own.
 RESTORE_SECONDS = 30.0
@@ -67,18 +67,26 @@ class Steps:
         work = self._ledger.assign(facts, setup.lot, required=setup.product.order.required)
         if setup.registering is not None:
             work = setup.registering.assign(facts, work)
-        identified = setup.identifier.identify(facts, work)
-        identity = identified.identity
-        for secret in identity.hidden:
-            tools.masks.add(secret.reveal())
-        self._progress.identity = identity
-        self._progress.warnings += [tools.masks.text(str(finding)) for finding in identified.warnings]
+        identity = self._identify(facts, work)
         self._begin("admit")
         record = lease(tools, identity, facts, work)
         self._progress.record = record
         tools.transcript.note(f"attempt {record.id}: {identity.hardware_id.text} {record.note}".rstrip())
         tools.host_keys.attempt = record.id
         self._look_at_host_key(identity.macs.values())
+
+    def work(self, facts: Facts) -> None:
+        """What the station does with an admitted unit: flash it, prove it, let it pass."""
+        receipt = self.flash(facts)
+        proof = self.prove(facts)
+        self.finish(receipt, proof)
+
+    def keep_failure(self, code: str, cause: str, data: dict[str, object], *, refused: bool) -> bool:  # noqa: ARG002
+        """Commit how the work failed; False where the unit was not admitted yet, and has to be turned away."""
+        if self._progress.record is None:
+            return False
+        self._ledger.failed(self._progress.record.id, code, cause, data)
+        return True
 
     def flash(self, facts: Facts) -> Receipt:
         """Wait for the first article; build the image, see whether the unit is fit, write it and read it back."""
@@ -188,6 +196,17 @@ class Steps:
         if host_key is not None:
             addresses = tuple(mac.colons for mac in macs)
             self._tools.host_keys.seen_on_unit(self._tools.slot.name, host_key, addresses)
+
+    def _identify(self, facts: Facts, work: Work) -> Identity:
+        """Who the unit is, its secrets masked from here on. Raises IdentityRefused."""
+        tools = self._tools
+        identified = tools.setup.identifier.identify(facts, work)
+        identity = identified.identity
+        for secret in identity.hidden:
+            tools.masks.add(secret.reveal())
+        self._progress.identity = identity
+        self._progress.warnings += [tools.masks.text(str(finding)) for finding in identified.warnings]
+        return identity
 
     def _register(self) -> None:
         """Before the image: the unit's place at a cloud where the line works itself."""
