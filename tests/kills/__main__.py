@@ -1,0 +1,118 @@
+"""`python -m tests.kills KIND FOLDER [--first K] [--step N] [--kills N] [--seed N]`: sweeps, in a process of their own.
+
+Ends with 0 and a line of what was done, or with 1 and the story of the first floor on which something did not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.kills import oracle, works
+from tests.kills.floor import Floor
+from tests.kills.forks import adopt_orphans, import_all, in_fork
+from tests.kills.sweep import Kills, Told, judged, worked
+
+_FIRST_STEPS = 12  # of a run that makes the ledger
+
+
+def main() -> int:
+    """Sweep, and say what was done."""
+    options = _options()
+    began, told = time.monotonic(), Told()
+    adopt_orphans()
+    import_all()
+    {"line": on_the_line, "office": in_the_office}[options.kind](options, told)
+    cpu, wall = sum(os.times()[:4]), time.monotonic() - began
+    places = ", ".join(f"{count} at a {place}" for place, count in sorted(told.places.items()))
+    print(f"{told.kills} kills in {told.floors} stories, {wall:.0f} s, {cpu:.0f} s of CPU: {places}")
+    return 0
+
+
+def on_the_line(options: argparse.Namespace, told: Told) -> None:
+    """The line, killed and started again until all units have passed; then the export of them."""
+    ledger = _made(options.folder / "empty", lambda floor: floor.build().open().close())
+    for number, kills in _stories(options, told):
+        floor = Floor(options.folder / f"line-{number}", tuple(range(1, options.slots + 1)))
+        new = kills.at <= _FIRST_STEPS
+
+        def build(_: int, floor: Floor = floor, new: bool = new) -> None:
+            floor.build()
+            if not new:
+                shutil.copy(ledger.folder / "ledger.db", floor.folder)
+
+        in_fork(build).result()
+        worked(floor, [works.line], kills, told)
+        judged(oracle.when_all_is_done, floor, options.slots)
+        worked(floor, [works.export, works.export], Kills(), told)
+        judged(oracle.exported, floor, options.slots)
+        shutil.rmtree(floor.folder)
+
+
+def in_the_office(options: argparse.Namespace, told: Told) -> None:
+    """The office's commands on the ledger of three units that have passed; then one of them is made again."""
+    made = _made(options.folder / "made", _with_three_passed, units=(1, 2, 3))
+    for number, kills in _stories(options, told):
+        floor = Floor(options.folder / f"office-{number}", made.units)
+        shutil.copytree(made.folder, floor.folder, symlinks=True)
+        worked(floor, works.OFFICE, kills, told)
+        judged(oracle.after_a_kill, floor)
+        shutil.rmtree(floor.folder)
+
+
+def _with_three_passed(floor: Floor) -> None:
+    summary = floor.build().run(lambda what: None)
+    assert summary.passed == len(floor.units)
+
+
+def _made(folder: Path, make: Callable[[Floor], object], units: tuple[int, ...] = ()) -> Floor:
+    """A floor that others are copied from: making it anew for each of them would be most of the work."""
+    floor = Floor(folder, units)
+
+    def work(_: int) -> None:
+        make(floor)
+
+    in_fork(work).result()
+    return floor
+
+
+def _stories(options: argparse.Namespace, told: Told) -> Iterator[tuple[int, Kills]]:
+    """The kills of each story: at every `step`-th step from `first` on until a story has no such step; or anywhere,
+    several in one story. The restart is killed too, in every second story.
+    """
+    chance = random.Random(options.seed)
+    at = options.first
+    while told.kills < options.kills:
+        before = told.kills
+        if options.step:
+            again = (chance.randint(1, max(60, told.longest)),) if options.again and chance.random() < 0.5 else ()
+            yield at, Kills(at, *again)
+        else:
+            times = min(4, options.kills - told.kills)
+            yield at, Kills.anywhere(chance, max(60, told.longest), times)
+        if options.step and told.kills == before:
+            return
+        at += options.step or 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.kills")
+    parser.add_argument("kind", choices=["line", "office"])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--first", type=int, default=1)
+    parser.add_argument("--step", type=int, default=0, help="0: random steps")
+    parser.add_argument("--again", type=int, default=0, help="1: kill every second restart too")
+    parser.add_argument("--kills", type=int, default=100, help="stop after so many")
+    parser.add_argument("--slots", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

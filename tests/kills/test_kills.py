@@ -1,0 +1,51 @@
+"""Killed at every step, and nothing is lost or double: see oracle.py for what that means, steps.py for what a step is.
+
+FACTORY_KILLS is about how many kills each sweep makes: few for everybody's `make test`, hundreds in continuous
+integration, thousands in `make soak`. FACTORY_KILLS_SEED changes the steps that are chosen at random.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+KILLS = int(os.environ.get("FACTORY_KILLS", "15"))
+SEED = int(os.environ.get("FACTORY_KILLS_SEED", "1"))
+SECONDS = 120 + 6 * KILLS
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def every(steps: int, share: int = 1) -> int:
+    """Each how-manieth of so many steps fits a share of the kills that are asked for."""
+    return max(1, steps * share // KILLS)
+
+
+def sweep(folder: Path, kind: str, **options: int) -> str:
+    """Run a sweep in a process of its own, which forks; the line that it ends with."""
+    arguments = [f"--{name}={value}" for name, value in options.items()]
+    command = [sys.executable, "-m", "tests.kills", kind, str(folder), "--seed", str(SEED), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False, cwd=CHECKOUT)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-8000:]
+    print(done.stdout)
+    return done.stdout
+
+
+@pytest.mark.timeout(SECONDS + 10)
+@pytest.mark.parametrize("half", [0, 1])
+def test_the_line_killed_at_every_step(tmp_path: Path, half: int) -> None:
+    step = every(130)
+    assert " kills " in sweep(tmp_path, "line", first=1 + half * step, step=2 * step, kills=10_000, again=1)
+
+
+@pytest.mark.timeout(SECONDS + 10)
+def test_several_slots_killed_anywhere_again_and_again(tmp_path: Path) -> None:
+    assert f"{KILLS} kills " in sweep(tmp_path, "line", slots=3, kills=KILLS)
+
+
+@pytest.mark.timeout(SECONDS + 10)
+def test_the_offices_commands_killed_at_every_step(tmp_path: Path) -> None:
+    assert " kills " in sweep(tmp_path, "office", step=every(70), kills=10_000, again=1)
