@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from factory.ledger import pool_cells, pool_imports, pool_leases, pool_states
 from factory.ledger.pool_records import Given, PlacedRun, PoolFile, PoolImported, PoolState, Want
 from factory.ledger.records import as_time
 from factory.ledger.store import Store
-from factory.values import Event, Facts
+from factory.values import Event, Facts, Mac
 from factory.values.pools import PoolSpec
 
 
@@ -49,6 +49,15 @@ class PoolDesk:
     def burn(self, value: str, reason: str) -> Event:
         """Take a value out of its pool for ever. Raises UsageError, Refused `pool.in-use`."""
         return self._store.write(lambda writer: pool_states.burn(writer, value, reason))
+
+    def burn_stray(self, value: str, reason: str) -> None:
+        """Burn a value of a pool that a unit shows although nobody was given it; nothing for any other value."""
+        self._store.write(lambda writer: pool_states.burn_stray(writer, value, reason))
+
+    def of_pools(self, macs: Collection[Mac]) -> frozenset[Mac]:
+        """Those of the addresses that lie in any pool's range."""
+        with self._store.reading() as connection:
+            return pool_states.of_pools(connection, macs)
 
     def pool_states(self) -> tuple[PoolState, ...]:
         """Every pool as it stands."""

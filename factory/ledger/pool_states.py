@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +22,7 @@ from factory.ledger.pool_tables import pool_leases as pool_leases_table
 from factory.ledger.records import as_text, as_time
 from factory.ledger.schema import units
 from factory.ledger.store import Writer, utc_now
-from factory.values import Event, Finding, InvalidValue, Severity, UnitState
+from factory.values import Event, Finding, InvalidValue, Mac, Severity, UnitState
 from factory.values.pools import Numbered, PoolKind, shown_value, text_of
 
 # The present rate is that of so many cells given last, up to now.
@@ -65,10 +66,9 @@ def burn(writer: Writer, value: str, reason: str) -> Event:
     if not reason.strip():
         raise UsageError("a reason is needed", hint="Say why in a few words: --reason TEXT.")
     number, lies_in = _find(writer.connection, value)
-    index, offset = divmod(number.number - lies_in.first, lies_in.stride)
-    if not (0 <= index < lies_in.cells and offset < lies_in.each):
+    first = _first_of(number, lies_in)
+    if first is None:
         raise UsageError(f"{value} lies in pool {lies_in.pool_name} but in no cell of it: it is never given")
-    first = text_of(number.kind, number.prefix, number.width, number.number - offset)
     mine = (pool_cells.c.kind == str(number.kind)) & (pool_cells.c.value == first)
     row = writer.connection.execute(select(pool_cells).where(mine).with_for_update()).first()
     pool = writer.connection.execute(select(pools).where(pools.c.id == lies_in.pool)).one()
@@ -82,6 +82,34 @@ def burn(writer: Writer, value: str, reason: str) -> Event:
     writer.connection.execute(update(pool_cells).where(mine).values(**changed))
     told = {"product": pool.product, "pool": pool.name, "value": first, "key": row.key, "reason": reason.strip()}
     return append(writer, "pool.burned", attempt=row.attempt, data=told)
+
+
+def burn_stray(writer: Writer, value: str, reason: str) -> None:
+    """Burn a value that a unit shows and that nobody was given; nothing for one of no pool, or that is told already."""
+    for kind in PoolKind:
+        with contextlib.suppress(InvalidValue):
+            number = Numbered.parse(kind, value)
+            lies_in = range_of(writer.connection, number)
+            first = None if lies_in is None else _first_of(number, lies_in)
+            mine = (pool_cells.c.kind == str(kind)) & (pool_cells.c.value == first)
+            if lies_in is not None and writer.connection.execute(select(pool_cells).where(mine)).first() is None:
+                pool = writer.connection.execute(select(pools).where(pools.c.id == lies_in.pool)).one()
+                if first is not None:
+                    cells.put(writer, pool, first, cells.BURNED, key=None, slot=None, reason=reason)
+
+
+def of_pools(connection: Connection, macs: Collection[Mac]) -> frozenset[Mac]:
+    """Those of the addresses that lie in a pool's range."""
+    found = {mac: range_of(connection, Numbered.parse(PoolKind.MAC, mac.plain)) for mac in macs}
+    return frozenset(mac for mac, lies_in in found.items() if lies_in is not None)
+
+
+def _first_of(number: Numbered, lies_in: Row[Any]) -> str | None:
+    """The first value of the cell that a value belongs to; None where no cell reaches it."""
+    index, offset = divmod(number.number - lies_in.first, lies_in.stride)
+    if not (0 <= index < lies_in.cells and offset < lies_in.each):
+        return None
+    return text_of(number.kind, number.prefix, number.width, number.number - offset)
 
 
 def _find(connection: Connection, value: str) -> tuple[Numbered, Row[Any]]:
