@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from factory.cli import ledger_audit, ledger_keep, ledger_recall
+from factory.cli import ledger_audit, ledger_keep, ledger_recall, ledger_verify
 from factory.cli.options import BenchOption, LedgerOption, use_ledger
 from factory.cli.session import Session, show, talk
 from factory.errors import Exit
@@ -27,11 +27,12 @@ def add_to(app: typer.Typer) -> None:
     """Add the group."""
     group = typer.Typer(help="What happened to every unit.", no_args_is_help=True)
     group.callback()(_group)
-    for command in (show_lots, trace, verify):
+    for command in (show_lots, trace):
         group.command(command.__name__.removesuffix("_lots"))(command)
     ledger_keep.add_to(group)
     ledger_recall.add_to(group)
     ledger_audit.add_to(group)
+    ledger_verify.add_to(group)
     app.add_typer(group, name="ledger")
 
 
@@ -104,43 +105,6 @@ def trace(
         if not found.found:
             talk().print(f"nothing is known of {value}", markup=False)
     raise typer.Exit(Exit.DONE if found.found else Exit.FAILED)
-
-
-def verify(
-    context: typer.Context,
-    bench: BenchOption = None,
-    ledger: LedgerOption = None,
-    checkpoint: Annotated[
-        list[Path] | None, typer.Option(help="Compare with a checkpoint that was kept elsewhere; may be repeated.")
-    ] = None,
-    signers: Annotated[
-        Path | None, typer.Option(help="Keys that may sign: an allowed_signers or .pub file of OpenSSH.")
-    ] = None,
-    json: JsonOption = False,
-) -> None:
-    """Check that the ledger is whole: the database, its constraints, the chain of events.
-
-    A chain cannot tell that its end was cut off or that all of it was written anew. Checkpoints can: with --bench those
-    of the station are compared, and any other with --checkpoint. With --signers their signatures must hold.
-
-    Example:  factory ledger verify --bench acme/bench.toml --signers keys/allowed_signers
-    """
-    session: Session = context.obj
-    if json:
-        session.json("ledger.verify")
-    station = _bench(bench)
-    files = [*(checkpoint or ()), *(ledger_audit.own_checkpoints(station) if station else ())]
-    with use_ledger(ledger, station, quiet=json) as book:
-        findings = (*book.verify(), *ledger_audit.checkpoint_findings(book, files, signers))
-    if json:
-        told = {"sound": not findings, "findings": [str(finding) for finding in findings]}
-        session.print_json(told | {"checkpoints": [str(path) for path in files]})
-    else:
-        for finding in findings:
-            show().print(str(finding), soft_wrap=True, markup=False)
-        compared = f", compared with {len(files)} checkpoint{'s' if len(files) > 1 else ''}" if files else ""
-        talk().print(f"the ledger is sound{compared}" if not findings else f"{len(findings)} findings")
-    raise typer.Exit(Exit.FAILED if findings else Exit.DONE)
 
 
 def _bench(path: Path | None) -> Bench | None:

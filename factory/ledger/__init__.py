@@ -6,6 +6,7 @@ from factory.ledger.flashes import UnitRecord
 from factory.ledger.histories import Trace, UnitHistory
 from factory.ledger.label_records import LabelRecord
 from factory.ledger.ledger import Ledger
+from factory.ledger.manifests import ListedUnit
 from factory.ledger.opening import open_ledger, upgrade_ledger
 from factory.ledger.order_records import (
     BY_ID,
@@ -62,10 +63,12 @@ __all__ = [
     "KnownHostKey",
     "LabelRecord",
     "Ledger",
+    "ListedUnit",
     "LedgerError",
     "LotChanged",
     "LotRecord",
     "LotRecords",
+    "LotStop",
     "LotSummary",
     "OrderFile",
     "OrderKey",

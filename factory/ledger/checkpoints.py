@@ -16,10 +16,11 @@ from sqlalchemy import Connection, func, select
 
 from factory.config import Bench
 from factory.errors import FactoryError
-from factory.files import PRIVATE, make_folder, read_bytes, write_bytes
+from factory.files import PRIVATE, make_folder, read_bytes
 from factory.ledger.order_records import Head
 from factory.ledger.schema import attempts, events, passes, stations, units
-from factory.ledger.sshsig import PublicKey, SigningKey, verify
+from factory.ledger.signed import signer_of, write_signed
+from factory.ledger.sshsig import PublicKey, SigningKey
 from factory.values import Finding, Severity, canonical
 
 SCHEMA = "factory.checkpoint/1"
@@ -95,9 +96,7 @@ def write(checkpoint: Checkpoint, key: SigningKey | None, folders: Collection[Pa
     for folder in folders:
         try:
             path = make_folder(folder, mode=0o700) / name
-            if key is not None:
-                write_bytes(path.with_name(f"{name}.sig"), key.sign(content, NAMESPACE).encode(), mode=PRIVATE)
-            write_bytes(path, content, mode=PRIVATE)
+            write_signed(path, content, key, NAMESPACE, mode=PRIVATE)
             written.append(path)
         except FactoryError as error:
             failed.append(error)
@@ -114,15 +113,7 @@ def read(path: Path, allowed: Collection[PublicKey]) -> tuple[Checkpoint, Public
     checkpoint = Checkpoint.parse(content)
     if not allowed:
         return checkpoint, None
-    signature = path.with_name(f"{path.name}.sig")
-    if not signature.exists():
-        raise CheckpointError(
-            f"{path} has no signature beside it ({signature.name})",
-            hint="Take it from the second place where checkpoints are kept.",
-            code="checkpoint.unsigned",
-        )
-    text = read_bytes(signature, limit=65536).decode("ascii", "replace")
-    return checkpoint, verify(content, text, NAMESPACE, allowed)
+    return checkpoint, signer_of(path, content, NAMESPACE, allowed)
 
 
 def against(connection: Connection, checkpoint: Checkpoint) -> Iterator[Finding]:

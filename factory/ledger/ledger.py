@@ -29,6 +29,7 @@ from factory.ledger.errors import DAMAGED, HostKeyAlarm, LedgerError, Refused
 from factory.ledger.flash_desk import FlashDesk
 from factory.ledger.histories import Trace
 from factory.ledger.label_desk import LabelDesk
+from factory.ledger.manifests import ManifestDesk
 from factory.ledger.records import (
     Attempt,
     Binding,

@@ -221,6 +221,8 @@ class UploadRecord:
     at: datetime
     station: str
     units: tuple[int, ...]
+    operator: str = ""
+    software: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, tuple_
+from sqlalchemy import Connection, Select, select
 
 from factory.ledger.attempts import as_attempt
 from factory.ledger.claim import DEVICE_NAME
 from factory.ledger.histories import Receipts, Trace, UnitHistory
 from factory.ledger.journal import as_event
-from factory.ledger.mentions import mentions
+from factory.ledger.mentions import events_about
 from factory.ledger.records import Attempt, as_data, as_time
 from factory.ledger.schema import attempts, events, identity_values, sightings, units, upload_rows, uploads
 from factory.values import Event, RowState
@@ -60,16 +60,7 @@ def _units_in_upload(connection: Connection, value: str) -> set[int]:
 
 def _media(connection: Connection, value: str) -> tuple[Event, ...]:
     """Cards and boot loaders that were written for a unit which nobody has seen yet."""
-    return tuple(event for event in _about(connection, _forms(value)) if event.kind.startswith("flash."))
-
-
-def _about(connection: Connection, names: Sequence[str]) -> tuple[Event, ...]:
-    """The events that these names stand for, by time; within a station in the order of its chain."""
-    places = connection.execute(select(mentions.c.station, mentions.c.seq).where(mentions.c.name.in_(names)).distinct())
-    wanted = [(row.station, row.seq) for row in places]
-    query = select(events).where(tuple_(events.c.station, events.c.seq).in_(wanted))
-    found = [as_event(row) for row in connection.execute(query)] if wanted else []
-    return tuple(sorted(found, key=lambda event: (event.at, event.station, event.seq or 0)))
+    return tuple(event for event in events_about(connection, _forms(value)) if event.kind.startswith("flash."))
 
 
 def _events_of(numbers: Sequence[int]) -> Select[Any]:

@@ -128,7 +128,16 @@ def _record(connection: Connection, row: Row[Any]) -> UploadRecord:
     order = select(upload_rows.c.unit).where(upload_rows.c.upload == row.name).order_by(upload_rows.c.position)
     listed = tuple(connection.execute(order).scalars())
     return UploadRecord(
-        row.name, row.number, row.lot, row.sha256, as_data(row.companions), as_time(row.at), row.station, listed
+        row.name,
+        row.number,
+        row.lot,
+        row.sha256,
+        as_data(row.companions),
+        as_time(row.at),
+        row.station,
+        listed,
+        row.operator,
+        row.software,
     )
 
 

@@ -13,8 +13,9 @@ from factory.config import Product
 from factory.errors import Exit, FactoryError, UsageError
 from factory.files import make_folder, read_bytes
 from factory.identity import KeySource
-from factory.ledger import Head, LotRecord, PassedUnit, UploadFile
-from factory.lots.manifest import Facts, Listed, write_manifest
+from factory.ledger import LotRecord, PassedUnit, UploadFile
+from factory.ledger.sshsig import SigningKey
+from factory.lots.manifest import Manifests, write_manifest
 from factory.lots.rows import code_of, upload_table
 from factory.sheets import REMOTEIT_BULK, Part, encode_csv, write_csv
 from factory.sheets.xlsx import write_xlsx
@@ -37,12 +38,8 @@ class Lots(Protocol):
         """The lot. Raises UsageError for one that is not there."""
 
 
-class Uploads(Lots, Protocol):
+class Uploads(Lots, Manifests, Protocol):
     """What an export wants from the ledger."""
-
-    @property
-    def operator(self) -> str:
-        """Who exports."""
 
     def passed_units(self, lot: str, *, states: Collection[RowState] | None = None) -> tuple[PassedUnit, ...]:
         """The passed units of a lot in the order of their passing."""
@@ -52,9 +49,6 @@ class Uploads(Lots, Protocol):
 
     def mark_exported(self, lot: str, files: Sequence[UploadFile]) -> Event:
         """Record upload files in one transaction. Raises UsageError for a unit that is in a live upload."""
-
-    def head(self) -> Head:
-        """Where the ledger's chain of events ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +64,21 @@ class Exported:
     manifest: Path
 
 
-def export(ledger: Uploads, product: Product, lot: str, out: Path, *, only_rejected: bool = False) -> Exported:
+def export(
+    ledger: Uploads,
+    product: Product,
+    lot: str,
+    out: Path,
+    *,
+    only_rejected: bool = False,
+    key: SigningKey | None = None,
+) -> Exported:
     """Write the upload files of a lot's passed units that are in no upload yet, then record them in the ledger; with
     `only_rejected` of those that the portal refused.
 
     The files are there, read back and compared, before the ledger says so: an export that is cut short is simply
-    done again. They hold registration keys and have mode 0600. The manifest is written last: it names the end of
-    the ledger's chain of events after the export.
+    done again. They hold registration keys and have mode 0600. The manifest is written last, signed with `key`: it
+    names the end of the ledger's chain of events after the export.
 
     Raises ExportError: no unit waits (`export.nothing`), the lot is another product's (`export.product`), a unit's
     key does not come out as it was when the unit passed (`export.key`), two rows would collide (`export.duplicate`),
@@ -106,13 +108,8 @@ def export(ledger: Uploads, product: Product, lot: str, out: Path, *, only_rejec
         UploadFile(path.name, number + index, _sha256(part.content), _units_of(part, units), companions)
         for index, (path, part) in enumerate(zip(files, parts, strict=True))
     ]
-    event = ledger.mark_exported(lot, uploads)
-    listed = [
-        Listed(path, len(part.rows), units[part.first].hardware_id, units[part.first + len(part.rows) - 1].hardware_id)
-        for path, part in zip(files, parts, strict=True)
-    ]
-    facts = Facts(ledger.lot(lot), product, REMOTEIT_BULK.name, listed, workbook, event, ledger.operator, ledger.head())
-    manifest = write_manifest(out / f"{Path(names[0]).stem}.manifest.json", facts)
+    ledger.mark_exported(lot, uploads)
+    manifest = write_manifest(ledger, lot, names[0], out, key)
     return Exported(lot, files, workbook, len(rows), manifest)
 
 
