@@ -17,6 +17,7 @@ from factory.config.flash_uboot import UbootFlash
 from factory.config.hardware import HardwareSection
 from factory.config.keeping import KeepTranscripts
 from factory.config.load import ConfigError, load_bench, load_product
+from factory.config.pool import PoolSection
 from factory.config.product import (
     IdentitySection,
     ImageSection,
@@ -47,6 +48,7 @@ __all__ = [
     "LoginSection",
     "PackageRegistration",
     "PartitionFlash",
+    "PoolSection",
     "PowerSection",
     "Product",
     "RegistrationSection",

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 from factory.config.fields import Ascii, Name, Secret, Section
 from factory.config.flash import FlashSection
 from factory.config.hardware import HardwareSection
+from factory.config.pool import PoolSection, pool_faults
 from factory.config.registration import BulkRegistration, RegistrationSection
 from factory.config.stages import Stages
 
@@ -182,6 +183,7 @@ class Product(Section):
     registration: RegistrationSection
     order: OrderSection = OrderSection()
     category: tuple[CategorySection, ...] = ()
+    pool: tuple[PoolSection, ...] = ()
     stage: Stages = ()
     folder: Path = Field(default=Path(), exclude=True, repr=False)
     sha256: str = Field(default="", exclude=True, repr=False)
@@ -209,4 +211,14 @@ class Product(Section):
     def _revision_is_read(self) -> Self:
         if self.hardware.revisions and self.hardware.revision_fact not in self.unit.facts:
             raise ValueError(f"hardware.revisions needs the command unit.facts.{self.hardware.revision_fact}")
+        return self
+
+    @model_validator(mode="after")
+    def _pools_fit(self) -> Self:
+        fault = pool_faults(self.pool, frozenset(self.unit.facts))
+        if fault is not None:
+            raise ValueError(fault)
+        for pool in self.pool:
+            if pool.write and pool.write.reboot == "none" and self.prove.reboot == "none":
+                raise ValueError(f"pool {pool.name}: without any restart nobody knows whether the unit keeps its value")
         return self

@@ -30,6 +30,7 @@ from factory.ledger.flash_desk import FlashDesk
 from factory.ledger.histories import Trace
 from factory.ledger.label_desk import LabelDesk
 from factory.ledger.manifests import ManifestDesk
+from factory.ledger.pool_desk import PoolDesk
 from factory.ledger.records import (
     Attempt,
     Binding,
@@ -47,7 +48,7 @@ from factory.values import AttemptState, Event, Facts, Finding, Identity, Proof,
 Data = Mapping[str, object]
 
 
-class Ledger(FlashDesk, Confirmations, CloudDesk, StageDesk, LabelDesk):
+class Ledger(FlashDesk, Confirmations, CloudDesk, StageDesk, LabelDesk, PoolDesk):
     """Every method is one transaction; what it returns is committed. All raise LedgerError when the file cannot be
     read or written. `data` is canonical JSON (TypeError otherwise) and holds no secret.
     """

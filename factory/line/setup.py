@@ -14,6 +14,7 @@ from factory.identity import Identifier, KeySource
 from factory.images import Builder
 from factory.ledger import Ledger
 from factory.line.feed import Feed
+from factory.line.keys_in_work import KeysInWork
 from factory.line.power import SlotPower
 from factory.line.registering import Registering
 from factory.line.routes import Route
@@ -50,6 +51,7 @@ class Setup:
     interactive: bool = False
     debug: bool = False
     secrets: tuple[Secret, ...] = field(default=(), repr=False)
+    keys_in_work: KeysInWork = field(default_factory=KeysInWork)
 
     def power(self, slot: Slot) -> PowerControl | None:
         """How the slot's supply is switched, where bench.toml says so."""
