@@ -112,7 +112,7 @@ class Attempt:
             if self._known is not None and self._known.is_still(facts) and self._steps.holds(self._known.held):
                 return StillHere()
             self._steps.admit(facts)
-            self._steps.work(facts)
+            self._steps.work(self._progress.facts or facts)
         except Exception as error:  # noqa: BLE001 - one slot's bug must not stop the others; it is reported loudly
             ending = end(self._tools, self._steps, self._progress, error)
             return self._finished(ending)

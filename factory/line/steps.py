@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from factory.files import make_folder
 from factory.flashing import Checked, give_back, require_hardware
 from factory.images import Image, write_image
+from factory.line.assigning import Assigning
 from factory.line.first_article import FirstArticle
 from factory.line.hooks import run_hook
 from factory.line.leasing import lease
@@ -31,13 +32,14 @@ class Steps:
         self._section = tools.setup.product.unit
         self._owner = owner_of(tools.setup.bench, tools.setup.ledger)
         self._first = FirstArticle(tools.setup, tools.feed, tools.keys)
+        self._assigning = Assigning(tools, progress, begin=self._begin, look_at_host_key=self._look_at_host_key)
 
     def restore_pending(self, facts: Facts) -> bool:
         """Give back what an earlier attempt owes to this unit; True when there was something to give back."""
         owed = self._ledger.pending_restores(facts)
         if owed:
             # What is put back is a script that lies on the unit: not run on one that only shows the right addresses.
-            self._look_at_host_key(facts.interfaces.values())
+            self._look_at_host_key(self._assigning.own_addresses(facts))
         for one in owed:
             self._begin("restore")
             within = self._deadline(self._section.timeouts.flash)
@@ -60,11 +62,20 @@ class Steps:
 
         Raises HardwareRefused, IdentityRefused, Refused, UnitError, LedgerError.
         """
-        tools, setup = self._tools, self._tools.setup
+        setup = self._tools.setup
         self._begin("identify")
         require_hardware(setup.product.hardware, facts)
         self._first.require(facts)
         work = self._ledger.assign(facts, setup.lot, required=setup.product.order.required)
+        with self._assigning.assigned(facts, work) as (now, given):
+            if now is not facts and self.restore_pending(now):
+                # Only now does it show whose it is: an earlier attempt owes it something.
+                now = self._progress.facts = self._tools.contact.read(self._tools.contact.unit, self._reading())
+            self._lease(now, given)
+
+    def _lease(self, facts: Facts, work: Work) -> None:
+        """Work out the identity and lease it. Raises as `admit`."""
+        tools, setup = self._tools, self._tools.setup
         if setup.registering is not None:
             work = setup.registering.assign(facts, work)
         identity = self._identify(facts, work)
@@ -255,6 +266,9 @@ class Steps:
         self._progress.step = step
         self._tools.transcript.note(f"step: {step}")
         self._tools.feed.step(step, self._attempt, self._tools.contact.routes)
+
+    def _reading(self) -> Deadline:
+        return self._deadline(4 * self._section.timeouts.command)
 
     def _deadline(self, seconds: float) -> Deadline:
         return Deadline(seconds, cancel=self._tools.cancel)
