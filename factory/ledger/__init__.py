@@ -40,6 +40,7 @@ from factory.ledger.records import (
 )
 from factory.ledger.rework import PortalRow, UnitChange
 from factory.ledger.shift_records import Columns, LotRecords
+from factory.ledger.stage_records import LotStop, StagedUnit, StagePlace, StageResult
 from factory.ledger.upgrade import Upgrade
 from factory.ledger.verdicts import ANSWERS
 
@@ -82,6 +83,9 @@ __all__ = [
     "Refused",
     "Restore",
     "Skipped",
+    "StagePlace",
+    "StageResult",
+    "StagedUnit",
     "Trace",
     "UnitChange",
     "UnitHistory",

@@ -48,7 +48,7 @@ from factory.values import AttemptState, Event, Facts, Finding, Identity, Proof,
 Data = Mapping[str, object]
 
 
-class Ledger(FlashDesk, Confirmations, CloudDesk, StageDesk, LabelDesk, PoolDesk):
+class Ledger(FlashDesk, Confirmations, CloudDesk, StageDesk, LabelDesk, ManifestDesk, PoolDesk):
     """Every method is one transaction; what it returns is committed. All raise LedgerError when the file cannot be
     read or written. `data` is canonical JSON (TypeError otherwise) and holds no secret.
     """
