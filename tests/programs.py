@@ -43,6 +43,7 @@ PACKAGES = {
     "xxd": "xxd",
     "hexdump": "bsdextrautils",
     "soffice": "libreoffice-calc-nogui",
+    "zbarimg": "zbar-tools",
     "pdftoppm": "poppler-utils",
     "chromium": "chromium",
     "curl": "curl",

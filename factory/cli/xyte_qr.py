@@ -37,10 +37,11 @@ def qr(
 
     Example:  factory xyte qr --lot 2026-11-A --out labels --product acme/product.toml --bench acme/bench.toml
     """
-    from factory.clouds.xyte.cloud_id import qr_images, qr_payload
+    from factory.clouds.xyte.cloud_id import qr_payload
     from factory.config import load_bench, load_product
     from factory.files import make_folder, write_bytes
     from factory.lots.register import require_xyte
+    from factory.qr import pictures
 
     session: Session = context.obj
     if json:
@@ -64,7 +65,7 @@ def qr(
             continue
         payload = qr_payload(section.domain, cloud_id)
         stem = _UNSAFE.sub("_", hardware_id)
-        for suffix, content in qr_images(payload).items():
+        for suffix, content in pictures(payload).items():
             write_bytes(out / f"{stem}.{suffix}", content)
         labels.append({"hardware_id": hardware_id, "sn": registration.get("sn"), "mac": registration.get("mac"),
                        "cloud_id": cloud_id, "url": payload, "file": f"{stem}.svg"})  # fmt: skip

@@ -16,6 +16,7 @@ from factory.config.flash_partition import PartitionFlash
 from factory.config.flash_uboot import UbootFlash
 from factory.config.hardware import HardwareSection
 from factory.config.keeping import KeepTranscripts
+from factory.config.labels import LabelSection
 from factory.config.load import ConfigError, load_bench, load_product
 from factory.config.pool import PoolSection
 from factory.config.product import (
@@ -45,6 +46,7 @@ __all__ = [
     "ImageSection",
     "KeepTranscripts",
     "KeySection",
+    "LabelSection",
     "LoginSection",
     "PackageRegistration",
     "PartitionFlash",

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from factory.config.fields import Name, Secret, Section
 from factory.config.keeping import KeepTranscripts
+from factory.config.labels import Printer
 
 
 class StationSection(Section):
@@ -33,6 +34,7 @@ class StationSection(Section):
     stop_slot_after: Annotated[int, Field(ge=0)] = 3
     stop_lot_after: Annotated[int, Field(ge=0)] = 5
     keep_transcripts: KeepTranscripts | None = None
+    printer: Printer | None = None  # of labels; a slot may have its own
 
 
 class DeviceKeysSection(Section):
@@ -79,6 +81,7 @@ class Slot(Section):
     ssh: SshSection | None = None
     host_key: Literal["pinned", "per-unit", "per-boot"] = "per-unit"
     power: PowerSection | None = None
+    printer: Printer | None = None
 
     @model_validator(mode="after")
     def _has_route(self) -> Self:

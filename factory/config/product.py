@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 from factory.config.fields import Ascii, Name, Secret, Section
 from factory.config.flash import FlashSection
 from factory.config.hardware import HardwareSection
+from factory.config.labels import LabelSection
 from factory.config.pool import PoolSection, pool_faults
 from factory.config.registration import BulkRegistration, RegistrationSection
 from factory.config.stages import Stages
@@ -185,6 +186,7 @@ class Product(Section):
     category: tuple[CategorySection, ...] = ()
     pool: tuple[PoolSection, ...] = ()
     stage: Stages = ()
+    label: LabelSection | None = None
     folder: Path = Field(default=Path(), exclude=True, repr=False)
     sha256: str = Field(default="", exclude=True, repr=False)
 

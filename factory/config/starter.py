@@ -17,6 +17,7 @@ BULK = "remoteit-bulk"
 KINDS = (BULK, "remoteit-package", "xyte")
 _TEMPLATES = {BULK: "connectd", "remoteit-package": "remoteit", "xyte": "xyte"}
 _EXTRA = {BULK: ("persistence",)}
+_LABEL = "label"
 _BENCH = "bench.toml"
 _PLAIN, _PROGRAM = 0o644, 0o755
 _SECRET_BYTES = 32
@@ -64,8 +65,9 @@ def _files(kind: str) -> dict[str, bytes]:
     files = {path.relative_to(sample).as_posix(): read_bytes(path) for path in _below(sample)}
     # A bench is the same for every cloud.
     files.setdefault(_BENCH, read_bytes(resources.sample(BULK) / _BENCH))
-    for path in _below(templates):
-        files[f"templates/{templates.name}/{path.relative_to(templates).as_posix()}"] = read_bytes(path)
+    for folder in (templates, resources.template_set(_LABEL)):
+        for path in _below(folder):
+            files[f"templates/{folder.name}/{path.relative_to(folder).as_posix()}"] = read_bytes(path)
     for name in _EXTRA.get(kind, ()):
         kit = resources.template_set(name)
         files |= {f"{name}/{path.relative_to(kit).as_posix()}": read_bytes(path) for path in _below(kit)}

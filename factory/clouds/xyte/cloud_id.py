@@ -1,8 +1,7 @@
-"""Cloud ids and their QR codes (Xyte reference, sections 5.1 and 5.2)."""
+"""Cloud ids and what their QR codes say (Xyte reference, sections 5.1 and 5.2)."""
 
 from __future__ import annotations
 
-import io
 import secrets
 import string
 
@@ -10,7 +9,6 @@ from factory.values import CloudId
 
 _ALPHABET = string.ascii_letters + string.digits
 _UNIQUE = 20
-_BORDER = 4  # modules of quiet zone that the standard asks for
 
 
 def new_cloud_id(short_code: str) -> CloudId:
@@ -21,16 +19,3 @@ def new_cloud_id(short_code: str) -> CloudId:
 def qr_payload(domain: str, cloud_id: str) -> str:
     """What a unit's QR code says: the address at which its customer claims it."""
     return f"https://{domain}/c/{CloudId.parse(cloud_id).text}"
-
-
-def qr_images(payload: str, *, scale: int = 10) -> dict[str, bytes]:
-    """The QR code as files by their suffix, `svg` and `png`; `scale` is the pixels of a module."""
-    import segno
-
-    code = segno.make(payload, error="m", micro=False)
-    images: dict[str, bytes] = {}
-    for kind in ("svg", "png"):
-        stream = io.BytesIO()
-        code.save(stream, kind=kind, scale=scale, border=_BORDER)
-        images[kind] = stream.getvalue()
-    return images

@@ -12,7 +12,7 @@ import pyrage
 import pytest
 
 from factory.clouds.xyte.check import check_device
-from factory.clouds.xyte.cloud_id import new_cloud_id, qr_images, qr_payload
+from factory.clouds.xyte.cloud_id import new_cloud_id, qr_payload
 from factory.clouds.xyte.device import DeviceKey
 from factory.clouds.xyte.entry import Entry
 from factory.clouds.xyte.hub import Partner
@@ -22,6 +22,7 @@ from factory.errors import FactoryError
 from factory.files import FileError
 from factory.ledger import Refused
 from factory.lots.resolve import by_hand, instructions, open_records, resolve
+from factory.qr import pictures
 from factory.rehearsal.clouds.faults import CloudFault
 from factory.secrets import Secret
 from factory.values import CloudId, CloudState, Work
@@ -221,7 +222,7 @@ def test_cloud_ids_are_made_once(world: World) -> None:
 def test_a_qr_code_says_the_address_alone() -> None:
     payload = qr_payload("cloud.acme.com", "eX-N5DiKi34LdV5_qsYkEpKp")
     assert payload == "https://cloud.acme.com/c/eX-N5DiKi34LdV5_qsYkEpKp"
-    images = qr_images(payload)
+    images = pictures(payload)
     assert images["svg"].startswith(b"<?xml") and images["png"].startswith(b"\x89PNG")
 
 

@@ -1,0 +1,121 @@
+"""Where labels are printed: a printer that takes ZPL over TCP (port 9100), or a folder of files."""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from pathlib import Path
+from typing import Protocol
+
+from factory.files import make_folder, write_bytes
+from factory.labels.errors import PrinterError
+from factory.labels.template import Label
+
+WITHIN = 15.0
+_TCP = re.compile(r"tcp://(?:\[(.+)\]|(.+)):([0-9]+)")
+_LOOK = "Is it switched on, has it labels, and is it at that address? Try: factory label preview --printer"
+
+
+class Printer(Protocol):
+    """One printer; any thread may call it."""
+
+    @property
+    def place(self) -> str:
+        """Where it is, as in bench.toml."""
+
+    def print(self, label: Label, name: str) -> None:
+        """Print one label; `name` is for a file. Raises PrinterError, FileError, LabelError."""
+
+
+class TcpPrinter:
+    """A printer that takes ZPL as it is (raw TCP, as most label printers do on port 9100)."""
+
+    def __init__(self, host: str, port: int, *, within: float = WITHIN) -> None:
+        self._host, self._port, self._within = host, port, within
+
+    @property
+    def place(self) -> str:
+        """As in bench.toml."""
+        return f"tcp://{f'[{self._host}]' if ':' in self._host else self._host}:{self._port}"
+
+    def print(self, label: Label, name: str) -> None:  # noqa: ARG002 - a printer has no files
+        """Send the label and wait until the printer has closed, which says that it took all of it."""
+        until = time.monotonic() + self._within
+        where = f"the printer at {self._host} port {self._port}"
+        try:
+            wire = socket.create_connection((self._host, self._port), timeout=self._within)
+        except OSError as error:
+            raise PrinterError(
+                f"cannot reach {where}: {_words(error)}; nothing was sent", hint=_LOOK, code="label.printer-away"
+            ) from error
+        with wire:
+            sent = 0
+            try:
+                while sent < len(label.zpl):
+                    _wait(wire, until)
+                    sent += wire.send(label.zpl[sent : sent + 4096])
+                wire.shutdown(socket.SHUT_WR)
+                while True:
+                    _wait(wire, until)
+                    if not wire.recv(4096):
+                        return
+            except TimeoutError as error:
+                what = f"took {sent} of {len(label.zpl)} bytes" if sent < len(label.zpl) else "took the label"
+                raise PrinterError(
+                    f"{where} {what} and did not answer within {self._within:.0f} s: nobody knows whether it printed",
+                    hint=f"If a label came out, throw it away. {_LOOK}",
+                    code="label.printer-silent",
+                    sent=True,
+                ) from error
+            except OSError as error:
+                raise PrinterError(
+                    f"{where} closed before it had the whole label: {_words(error)}",
+                    hint=f"If a label came out, throw it away. {_LOOK}",
+                    code="label.printer-closed",
+                    sent=True,
+                ) from error
+
+
+class FolderPrinter:
+    """Three files per label instead of paper: the ZPL for a printer that something else feeds, and its pictures."""
+
+    def __init__(self, folder: Path, place: str) -> None:
+        self._folder = folder
+        self._place = place
+
+    @property
+    def place(self) -> str:
+        """As in bench.toml."""
+        return self._place
+
+    def print(self, label: Label, name: str) -> None:
+        """Write NAME.svg, NAME.png and at last NAME.zpl, for whoever waits for it."""
+        make_folder(self._folder)
+        for suffix, content in (("svg", label.svg()), ("png", label.png()), ("zpl", label.zpl)):
+            write_bytes(self._folder / f"{name}.{suffix}", content)
+
+
+def open_printer(address: str, folder: Path, *, within: float = WITHIN) -> Printer:
+    """The printer of a bench.toml, in which paths start at `folder`; nothing is touched yet."""
+    tcp = _TCP.fullmatch(address)
+    if tcp:
+        return TcpPrinter(tcp[1] or tcp[2], int(tcp[3]), within=within)
+    return FolderPrinter(folder / address.removeprefix("file:"), address)
+
+
+def file_name(hardware_id: str, nonce: str) -> str:
+    """What the files of a label are called; a hardware id has no character that a file name must not have."""
+    return f"{hardware_id}-{nonce[:8]}"
+
+
+def _wait(wire: socket.socket, until: float) -> None:
+    """Let the next call have what is left of the time. Raises TimeoutError when there is nothing left."""
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    wire.settimeout(left)
+
+
+def _words(error: OSError) -> str:
+    return error.strerror or str(error) or type(error).__name__

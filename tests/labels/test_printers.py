@@ -1,0 +1,121 @@
+"""Printers: a real socket that takes the label, refuses, hangs or closes half way; a folder that cannot be written."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from factory.files import FileError
+from factory.labels import Label, PrinterError, open_printer
+
+SMALL = Label(b"^XA^FO1,1^FDa^FS^XZ")
+LARGE = Label(b"^XA^FX" + b"x" * 20_000_000 + b"^XZ")
+Handler = Callable[[socket.socket], None]
+
+
+@contextmanager
+def printer(handle: Handler) -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            wire, _ = server.accept()
+            with wire:
+                handle(wire)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join(20)
+
+
+def send(port: int, label: Label = SMALL, *, within: float = 20.0) -> None:
+    open_printer(f"tcp://127.0.0.1:{port}", Path(), within=within).print(label, "name")
+
+
+def fault(port: int, label: Label = SMALL, *, within: float = 20.0) -> PrinterError:
+    with pytest.raises(PrinterError) as caught:
+        send(port, label, within=within)
+    assert "127.0.0.1 port" in caught.value.message
+    assert caught.value.hint
+    return caught.value
+
+
+def test_a_printer_gets_every_byte() -> None:
+    got = bytearray()
+
+    def take(wire: socket.socket) -> None:
+        while data := wire.recv(65536):
+            got.extend(data)
+
+    for label in (SMALL, Label(LARGE.zpl[:300_000])):
+        got.clear()
+        with printer(take) as port:
+            send(port, label)
+        assert bytes(got) == label.zpl
+
+
+def test_nobody_is_there() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        error = fault(taken.getsockname()[1])
+    assert (error.code, error.sent) == ("label.printer-away", False)
+    assert "refused" in error.message
+    with pytest.raises(PrinterError, match="nothing was sent"):
+        open_printer("tcp://no-such-host.invalid:9100", Path()).print(SMALL, "name")
+
+
+def test_a_printer_that_takes_it_and_says_nothing() -> None:
+    done = threading.Event()
+    with printer(lambda wire: (wire.recv(65536), done.wait(20), None)[-1]) as port:
+        error = fault(port, within=0.5)
+        done.set()
+    assert (error.code, error.sent) == ("label.printer-silent", True)
+    assert "nobody knows whether it printed" in error.message
+
+
+def test_a_printer_that_stops_taking() -> None:
+    done = threading.Event()
+    with printer(lambda wire: (done.wait(20), None)[-1]) as port:
+        error = fault(port, LARGE, within=0.7)
+        done.set()
+    assert error.code == "label.printer-silent"
+    assert f"of {len(LARGE.zpl)} bytes" in error.message
+
+
+def reset(wire: socket.socket) -> None:
+    wire.recv(1)
+    wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+@pytest.mark.parametrize("label", [SMALL, LARGE])
+def test_a_printer_that_closes_half_way(label: Label) -> None:
+    with printer(reset) as port:
+        error = fault(port, label)
+    assert (error.code, error.sent) == ("label.printer-closed", True)
+
+
+def test_a_folder_gets_three_files(tmp_path: Path) -> None:
+    place = open_printer("file:labels", tmp_path)
+    place.print(SMALL, "b827-BCDF")
+    assert place.place == "file:labels"
+    assert sorted(path.name for path in (tmp_path / "labels").iterdir()) == [
+        "b827-BCDF.png", "b827-BCDF.svg", "b827-BCDF.zpl",
+    ]  # fmt: skip
+    assert (tmp_path / "labels" / "b827-BCDF.zpl").read_bytes() == SMALL.zpl
+
+
+def test_a_folder_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "labels").write_text("in the way")
+    with pytest.raises(FileError):
+        open_printer("file:labels", tmp_path).print(SMALL, "x")
+
+
+def test_addresses() -> None:
+    assert open_printer("tcp://[fe80::1%enp3s0]:9100", Path()).place == "tcp://[fe80::1%enp3s0]:9100"
+    assert open_printer("tcp://printer.local:9100", Path()).place == "tcp://printer.local:9100"
