@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, false, insert, or_, select, update
 
 from factory.ledger import labels
 from factory.ledger.claim import HARDWARE_ID, MAC, SERIAL, Value
 from factory.ledger.journal import append
 from factory.ledger.records import Attempt, as_text, as_time
+from factory.ledger.rows import insert_rows
 from factory.ledger.schema import attempts, hooks, identity_values, lots, passes, sightings, units
 from factory.ledger.store import Writer
 from factory.values import AttemptState, Event, Proof, Receipt, UnitState, canonical
@@ -29,6 +30,32 @@ NEXT: Mapping[AttemptState, frozenset[AttemptState]] = {
     AttemptState.FAILED: frozenset(),
     AttemptState.REFUSED: frozenset(),
 }
+
+# Made once: building a statement costs more than running it.
+_one = select(attempts).where(attempts.c.id == bindparam("attempt"))
+_locked = _one.with_for_update()
+_newest = select(attempts).where(attempts.c.unit == bindparam("unit")).order_by(attempts.c.id.desc()).limit(1)
+_of_lot = {
+    name: select(lots.c[name]).where(lots.c.name == bindparam("of_lot")).scalar_subquery()
+    for name in ("product_sha256", "template_sha256")
+}
+_EMPTY: Mapping[str, Any] = {
+    **{column.name: None for column in attempts.columns if column.name not in {"id", *_of_lot}},
+    "number": 0,
+    "note": "",
+}
+_begin = insert(attempts).values(_of_lot)
+_moves = {
+    state: update(attempts)
+    .where(
+        attempts.c.id == bindparam("moved"),
+        or_(false(), *(attempts.c.state == str(before) for before, after in NEXT.items() if state in after)),
+    )
+    .returning(*(attempts.c[name] for name in ("id", "unit", "number", "lot", "slot", "hardware_id")))
+    for state in AttemptState
+}
+_set_state = update(units).where(units.c.id == bindparam("unit"))
+_pass = insert(passes)
 
 
 def as_attempt(row: Row[Any] | SimpleNamespace) -> Attempt:
@@ -58,8 +85,7 @@ def as_attempt(row: Row[Any] | SimpleNamespace) -> Attempt:
 
 def find(connection: Connection, attempt: int, *, lock: bool = False) -> Attempt:
     """The attempt with this number. Raises ValueError when there is none: the caller's bug."""
-    query = select(attempts).where(attempts.c.id == attempt)
-    row = connection.execute(query.with_for_update() if lock else query).first()
+    row = connection.execute(_locked if lock else _one, {"attempt": attempt}).first()
     if row is None:
         raise ValueError(f"there is no attempt {attempt}")
     return as_attempt(row)
@@ -67,52 +93,48 @@ def find(connection: Connection, attempt: int, *, lock: bool = False) -> Attempt
 
 def newest_of(connection: Connection, unit: int) -> Attempt:
     """The newest attempt on a unit; a unit begins with its first."""
-    newest = select(attempts).where(attempts.c.unit == unit).order_by(attempts.c.id.desc()).limit(1)
-    return as_attempt(connection.execute(newest).one())
+    return as_attempt(connection.execute(_newest, {"unit": unit}).one())
 
 
 def begin(writer: Writer, values: Mapping[str, Any], shown: frozenset[Value]) -> Attempt:
     """Insert an attempt with what its lot is made with now, and what its unit showed."""
-    bound = {
-        name: select(lots.c[name]).where(lots.c.name == values["lot"]).scalar_subquery()
-        for name in ("product_sha256", "template_sha256")
-    }
-    row = {"number": 0, "note": "", **writer.signature.columns(), "started": as_text(writer.now), **values}
-    key = writer.connection.execute(insert(attempts).values(**row, **bound)).inserted_primary_key
+    row = {**_EMPTY, **writer.signature.columns(), "started": as_text(writer.now), **values}
+    key = writer.connection.execute(_begin, row | {"of_lot": row["lot"]}).inserted_primary_key
     assert key is not None
-    if shown:
-        seen = [{"attempt": key[0], "kind": kind, "value": value} for kind, value in sorted(shown)]
-        writer.connection.execute(insert(sightings), seen)
-    known: dict[str, Any] = dict.fromkeys(column.name for column in attempts.columns)
-    return as_attempt(SimpleNamespace(**known | row | {"id": key[0]}))
+    seen = [{"attempt": key[0], "kind": kind, "value": value} for kind, value in sorted(shown)]
+    insert_rows(writer.connection, sightings, seen)
+    return as_attempt(SimpleNamespace(**row, id=key[0]))
 
 
 def move(
     writer: Writer, attempt: int, state: AttemptState, data: Mapping[str, object] | None = None, **columns: Any
 ) -> Event:
     """Change an attempt's state and tell it in one transaction. Raises ValueError for an illegal transition."""
-    # Locked until the commit: what is judged here is what is changed.
-    return _move(writer, find(writer.connection, attempt, lock=True), state, data, **columns)
-
-
-def _move(
-    writer: Writer, known: Attempt, state: AttemptState, data: Mapping[str, object] | None = None, **columns: Any
-) -> Event:
-    if state not in NEXT[known.state]:
-        raise ValueError(f"attempt {known.id} cannot go from {known.state} to {state}")
-    if state.is_final:
-        columns["ended"] = as_text(writer.now)
-    if state is AttemptState.FLASHING:
-        # Without a record it may all the same be a unit that the ledger knows.
-        for unit in (known.unit,) if known.unit is not None else _units_seen_in(writer.connection, known.id):
-            in_rework(writer, unit)
-    if state is AttemptState.FAILED:
-        labels.void_of_attempt(writer, known.id, "the attempt failed")
     if state is AttemptState.FLASHED and data:
         columns["receipt"] = _json(dict(data))
-    writer.connection.execute(update(attempts).where(attempts.c.id == known.id).values(state=str(state), **columns))
-    told = {"hardware_id": known.hardware_id, **(data or {})}
-    return append(writer, f"attempt.{state}", slot=known.slot, attempt=known.id, data=told)
+    moved = _move(writer, attempt, state, columns)
+    if state is AttemptState.FLASHING and moved.number != 1:
+        # A unit's first attempt found it new. Without a record it may all the same be one that the ledger knows.
+        for unit in (moved.unit,) if moved.unit is not None else _units_seen_in(writer.connection, attempt):
+            in_rework(writer, unit)
+    if state is AttemptState.FAILED:
+        labels.void_of_attempt(writer, attempt, "the attempt failed")
+    return _tell(writer, moved, state, data)
+
+
+def _move(writer: Writer, attempt: int, state: AttemptState, columns: Mapping[str, Any]) -> Row[Any]:
+    """Put an attempt into its next state, and hold it until the commit; returns whose it is. Raises ValueError."""
+    ended = {"ended": as_text(writer.now)} if state.is_final else {}
+    values = {"moved": attempt, "state": str(state), **ended, **columns}
+    row = writer.connection.execute(_moves[state], values).first()
+    if row is None:
+        raise ValueError(f"attempt {attempt} cannot go from {find(writer.connection, attempt).state} to {state}")
+    return row
+
+
+def _tell(writer: Writer, moved: Row[Any], state: AttemptState, data: Mapping[str, object] | None) -> Event:
+    told = {"hardware_id": moved.hardware_id, **(data or {})}
+    return append(writer, f"attempt.{state}", slot=moved.slot, attempt=moved.id, data=told)
 
 
 def fail(writer: Writer, attempt: int, code: str, text: str, data: Mapping[str, object] | None = None) -> Event:
@@ -128,19 +150,17 @@ def complete(writer: Writer, attempt: int, receipt: Receipt, proof: Proof, *, ho
     """End an attempt as passed: the lease becomes the unit's for ever. One without a unit's record lets none pass.
     Raises ValueError while the attempt's label waits for its printer or its scan.
     """
-    known = find(writer.connection, attempt, lock=True)
-    labels.require_done(writer, attempt)
     columns = {"receipt": _json(receipt.as_json()), "proof": _json(proof.as_json()), "image": receipt.image}
-    event = _move(writer, known, AttemptState.PASSED, {"image": receipt.image}, **columns)
-    if known.unit is None:
-        return event
-    writer.connection.execute(update(units).where(units.c.id == known.unit).values(state=str(UnitState.PASSED)))
-    passed = {"unit": known.unit, "attempt": attempt, "lot": known.lot, "at": as_text(writer.now)}
-    writer.connection.execute(insert(passes).values(**passed))
-    if hook:
-        due = {"attempt": attempt, "done": False, "tries": 0, "detail": "not run yet", "last_at": as_text(writer.now)}
-        writer.connection.execute(insert(hooks).values(**due))
-    return event
+    moved = _move(writer, attempt, AttemptState.PASSED, columns)
+    labels.require_done(writer, attempt)
+    if moved.unit is not None:
+        writer.connection.execute(_set_state, {"unit": moved.unit, "state": str(UnitState.PASSED)})
+        passed = {"unit": moved.unit, "attempt": attempt, "lot": moved.lot, "at": as_text(writer.now)}
+        writer.connection.execute(_pass, passed)
+        if hook:
+            due = {"attempt": attempt, "done": False, "tries": 0, "detail": "not run yet", "last_at": passed["at"]}
+            writer.connection.execute(insert(hooks), due)
+    return _tell(writer, moved, AttemptState.PASSED, {"image": receipt.image})
 
 
 def units_showing(connection: Connection, shown: frozenset[Value]) -> tuple[int, ...]:
