@@ -40,6 +40,7 @@ class Fault(StrEnum):
     # what the unit has and keeps
     DISK_FULL = "disk-full"
     FORGETS_ON_REBOOT = "forgets-on-reboot"
+    FORGETS_ADDRESS = "forgets-address"
     VOLATILE_CONNECTD = "volatile-connectd"
     READ_ONLY_CONNECTD = "read-only-connectd"
     RUNNING_CONNECTD = "running-connectd"
@@ -81,6 +82,7 @@ _HELP: dict[Fault, str] = {
     Fault.HOSTILE_BYTES: "the board serial is not UTF-8",
     Fault.DISK_FULL: "no file can be written (room=0 bytes each; the message is 'File too large')",
     Fault.FORGETS_ON_REBOOT: "after a reboot etc/connectd is as it was at the boot before",
+    Fault.FORGETS_ADDRESS: "what was set by fw_setenv is gone after a reboot",
     Fault.VOLATILE_CONNECTD: "etc/connectd is a tmpfs, as the mounts file says, and empty after a reboot",
     Fault.READ_ONLY_CONNECTD: "etc/connectd is mounted read-only, as the mounts file says",
     Fault.RUNNING_CONNECTD: "connectd is provisioned and running",

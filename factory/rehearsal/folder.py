@@ -22,6 +22,7 @@ from factory.rehearsal.shims import KERNEL, shims_for
 from factory.rehearsal.tools import find_shell, find_tools
 
 CONNECTD = "etc/connectd"
+ENVIRONMENT = "etc/uboot.env"
 _PERSISTENCE = "connectd_persistence"
 PROJECT = "7B4C1E2A-5D60-4F8E-9A31-0C2D4E6F8A10"
 _EMPTY_FOLDERS = ("dfiles", "pfiles", "available", "active", "services")
@@ -92,6 +93,7 @@ class UnitFolder:
             shutil.copytree(connectd, self._kept, symlinks=True)
         if Fault.RUNNING_CONNECTD in self.faults:
             (self.root / f"run/connectd/{PROJECT}.pid").write_text("412\n")
+        self._take_environment()
         self._write("proc/mounts", self._mounts())
         boot_id = str(uuid.uuid4())
         self._write("proc/sys/kernel/random/boot_id", boot_id)
@@ -134,6 +136,19 @@ class UnitFolder:
         with contextlib.suppress(FileNotFoundError):
             (self.root / CONNECTD).chmod(0o755)
         shutil.rmtree(self.root, ignore_errors=True)
+
+    def _take_environment(self) -> None:
+        """Give the interfaces the addresses that were set by fw_setenv, as a boot loader hands them to the kernel."""
+        kept = self.root / ENVIRONMENT
+        if Fault.FORGETS_ADDRESS in self.faults:
+            kept.unlink(missing_ok=True)
+        if not self.plan.environment:
+            return
+        lines = kept.read_text("ascii", "replace").splitlines() if kept.exists() else []
+        values = dict(line.partition("=")[::2] for line in lines)
+        for number, (interface, default) in enumerate(self.plan.macs.items()):
+            address = values.get(f"eth{number or ''}addr") or default
+            self._write(f"sys/class/net/{interface}/address", address)
 
     def _write(self, name: str, text: str) -> None:
         path = self.root / name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from factory.errors import UsageError
@@ -22,7 +22,8 @@ class UnitPlan:
     """What one simulated unit is, before it is built.
 
     `macs` maps interface names to MACs in lower-case colon form; `serial` is the board serial; `routes` holds
-    "serial", "ssh" or both; `faults` act from the first boot on, with their default parameters.
+    "serial", "ssh" or both; `faults` act from the first boot on, with their default parameters. With `environment` the
+    unit has fw_setenv, and takes its addresses from what was set by it at each boot (`ethaddr`, `eth1addr` and so on).
     """
 
     name: str
@@ -33,6 +34,7 @@ class UnitPlan:
     faults: frozenset[Fault] = frozenset()
     model: str = "Rehearsal Board 3 Rev 1.2"
     left_out: frozenset[str] = field(default=frozenset())
+    environment: bool = False
 
     def __post_init__(self) -> None:
         if not self.routes or self.routes - {SERIAL_ROUTE, SSH_ROUTE}:
@@ -70,6 +72,13 @@ def bench_plans(count: int, faults: frozenset[Fault] = frozenset(), seed: int = 
     return tuple(
         replace(plan, routes=routes, connectd_control=True, faults=faults) for plan in _sound_plans(count, seed)
     )
+
+
+def unaddressed(plans: Sequence[UnitPlan], default: str = ZERO) -> tuple[UnitPlan, ...]:
+    """The same units as a board maker ships them: no address of their own but a `default`, and an environment that
+    keeps what is set by fw_setenv.
+    """
+    return tuple(replace(plan, macs=dict.fromkeys(plan.macs, default), environment=True) for plan in plans)
 
 
 def another_unit(plan: UnitPlan) -> UnitPlan:

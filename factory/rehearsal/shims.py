@@ -87,6 +87,19 @@ echo "Filesystem     1K-blocks    Used Available Use% Mounted on"
 echo "/dev/mmcblk0p2    499600  $((4996 * used)) $((4996 * (100 - used)))  $used% $ROOT" """,
 }
 
+# The variables of U-Boot as its tools for Linux show them, kept over a restart.
+_ENVIRONMENT = {
+    "fw_setenv": r"""
+E=etc/uboot.env
+[ $# -ge 1 ] || { echo "usage: fw_setenv NAME [VALUE]" >&2; exit 1; }
+{ [ -f $E ] && grep -v "^$1=" $E; [ $# -ge 2 ] && echo "$1=$2"; :; } >$E.new && mv $E.new $E""",
+    "fw_printenv": r"""
+E=etc/uboot.env
+[ "$1" = -n ] && { sed -n "s/^$2=//p" $E 2>/dev/null; exit; }
+[ $# -eq 0 ] && { cat $E 2>/dev/null; exit; }
+grep "^$1=" $E 2>/dev/null || { echo "## Error: \"$1\" not defined" >&2; exit 1; }""",
+}
+
 CONNECTD_CONTROL = r"""
 B=etc/connectd
 value() { [ -f "$B/$1" ] && cat "$B/$1" || echo "$2"; }
@@ -125,6 +138,8 @@ esac"""
 def shims_for(plan: UnitPlan, root: Path, control: Path, shell: Path) -> dict[str, str]:
     """Return the text of every shim of a unit, by name. Each runs in the unit's root, wherever it is called."""
     bodies = dict(_HOST)
+    if plan.environment:
+        bodies |= _ENVIRONMENT
     if plan.connectd_control:
         bodies["connectd_control"] = CONNECTD_CONTROL
     head = (
