@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import secrets
 from collections.abc import Iterator
@@ -69,10 +70,14 @@ def write_text(path: Path, content: str, *, mode: int = PUBLIC) -> None:
 
 
 def make_folder(path: Path, *, mode: int = 0o755) -> Path:
-    """Make a folder and its parents if they are missing, and make the entry durable. Raises FileError."""
+    """Make a folder and its parents if they are missing, and make their entries durable. Raises FileError."""
     try:
+        missing = list(itertools.takewhile(lambda folder: not folder.exists(), (path, *path.parents)))
         path.mkdir(mode=mode, parents=True, exist_ok=True)
-        sync_folder(path.parent)
+        for folder in missing or (
+            path,
+        ):  # one that is there may have been made a moment ago, by somebody who died of it
+            sync_folder(folder.parent)
     except OSError as error:
         raise _failed("make the folder", path, error) from error
     return path

@@ -107,9 +107,13 @@ class PackWriter:
     def _taken_up(self, head: bytes) -> int:
         """Check what is there, note its whole records, and return where the next one goes."""
         size = os.fstat(self._file).st_size
-        if size < len(head):
+        # A power cut may leave nothing of a head that was being written, or zeros.
+        if size < len(head) or not any(os.pread(self._file, len(head), 0)):
             os.ftruncate(self._file, 0)
-            os.pwrite(self._file, head, 0)
+            self._write(head, 0)
+            # Before the first record: without its head nobody could tell whose the unfinished container is.
+            os.fsync(self._file)
+            sync_folder(self.path.parent)
             return len(head)
         with self._part.open("rb") as stream:
             if stream.read(len(head)) != head:

@@ -90,6 +90,10 @@ def write_folder(image: Image, path: Path) -> None:
         for name, content in image.contents.items():
             mode = next(entry.mode for entry in image.manifest.files if entry.path == name)
             write_bytes(staging / name, content, mode=mode)
+        for entry in image.manifest.files:
+            if entry.is_folder:
+                sync_folder(staging / entry.path)  # an empty one has no file that did it
+        sync_folder(staging)
         if path.exists():
             path.rename(old)
         staging.rename(path)

@@ -147,6 +147,11 @@ class _Seam:
             return int(self._real["pwrite"](descriptor, data, offset))
         return self._pieces(place, bytes(data), offset, lambda piece, at: self._real["pwrite"](descriptor, piece, at))
 
+    def pwritev(self, descriptor: int, buffers: Any, offset: int) -> int:
+        if descriptor not in self._open:
+            return int(self._real["pwritev"](descriptor, buffers, offset))
+        return self.pwrite(descriptor, b"".join(buffers), offset)
+
     def _pieces(self, place: Path, data: bytes, at: int, do: Callable[[bytes, int], int]) -> int:
         """One write, or two halves of it, so that a kill may fall between them."""
         half = len(data) // 2 if self._listener.split_writes else 0
@@ -160,6 +165,11 @@ class _Seam:
         call = Call("truncate", place, at=size) if place else None
         self.told(call, lambda: self._real["ftruncate"](descriptor, size))
 
+    def fchmod(self, descriptor: int, mode: int) -> None:
+        place = self._open.get(descriptor)
+        call = Call("chmod", place, at=mode) if place else None
+        self.told(call, lambda: self._real["fchmod"](descriptor, mode))
+
     def fsync(self, descriptor: int) -> None:
         place = self._open.get(descriptor)
         call = Call("sync-folder" if place.is_dir() else "fsync", place) if place else None
@@ -170,6 +180,9 @@ class _Seam:
             first, second = self.path(source), self.path(target)
             call = Call(kind, first or second, to=second) if first or second else None  # type: ignore[arg-type]
             self.told(call, lambda: self._real[name](source, target, **named))
+            if kind == "rename" and first and second:
+                with self._lock:  # what is open under the old name goes on under the new one
+                    self._open = {fd: second if at == first else at for fd, at in self._open.items()}
 
         return wrapped
 
@@ -183,16 +196,14 @@ class _Seam:
         return wrapped
 
     def wrappers(self) -> dict[str, Callable[..., Any]]:
-        whole = {
-            name: getattr(self, name) for name in ("open", "close", "fdopen", "write", "pwrite", "ftruncate", "fsync")
-        }
+        whole = {name: getattr(self, name) for name in _WHOLE}
         pairs = {name: self.two(name, kind) for name, kind in _PAIRS.items()}
         return whole | pairs | {name: self.one(name, kind) for name, kind in _ONES.items()}
 
 
 _PAIRS = {"rename": "rename", "replace": "rename", "link": "link"}
 _ONES = {"unlink": "unlink", "remove": "unlink", "mkdir": "mkdir", "rmdir": "rmdir", "chmod": "chmod"}
-_WHOLE = ("open", "close", "fdopen", "write", "pwrite", "ftruncate", "fsync")
+_WHOLE = ("open", "close", "fdopen", "write", "pwrite", "pwritev", "ftruncate", "fchmod", "fsync")
 _WRAPPED = (*_WHOLE, *_PAIRS, *_ONES)
 
 

@@ -1,0 +1,168 @@
+"""After a power cut at any moment: what was there before, or what was written; and the new once the writer returned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from factory.clouds.xyte.device import DeviceKey
+from factory.clouds.xyte.store import KeyStore
+from factory.errors import FactoryError
+from factory.files import make_folder, replacing, write_bytes, write_text
+from factory.images import open_pack, read_image, write_image
+from factory.images.pack_writer import PackWriter
+from factory.ledger import checkpoints
+from factory.ledger.sshsig import SigningKey
+from factory.secrets import Secret
+from tests.images.product import builder, identity
+from tests.images.test_pack import BATCH, append, images
+from tests.kills.disk import Moment, laid_out, recorded
+
+Say = Callable[[str], None]
+TOKEN = "0123456789abcdef"
+OLD, NEW = b"old" * 7000, b"new" * 9000
+
+
+def moments(folder: Path, work: Callable[[Say], object]) -> Iterator[tuple[Moment, Path]]:
+    """Every state that a power cut may leave, as files to look at."""
+    count = 0
+    for moment in recorded(folder, work):
+        count += 1
+        yield moment, laid_out(moment.state, folder.parent / "after-the-cut")
+    assert count > 3, "nothing was recorded"
+
+
+def content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
+
+
+def _ed25519() -> str:
+    form = (Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+    return Ed25519PrivateKey.generate().private_bytes(*form).decode()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "disk"
+    path.mkdir()
+    return path
+
+
+def in_pieces(path: Path) -> None:
+    with replacing(path) as stream:
+        stream.write(NEW[:12000])
+        stream.seek(0)
+        stream.write(NEW)
+
+
+WRITERS: dict[str, Callable[[Path], None]] = {
+    "write_bytes": lambda path: write_bytes(path, NEW),
+    "write_text": lambda path: write_text(path, NEW.decode()),
+    "replacing": in_pieces,
+}
+
+
+@pytest.mark.parametrize("before", [None, OLD])
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_file_is_the_old_one_or_the_new_one(folder: Path, writer: str, before: bytes | None) -> None:
+    path = folder / "file"
+    if before is not None:
+        path.write_bytes(before)
+    for moment, found in moments(folder, lambda say: WRITERS[writer](path)):
+        assert content(found / "file") in ((NEW,) if moment.ended else (before, NEW)), moment.after
+
+
+def test_the_oracle_sees_what_a_careless_writer_does(folder: Path) -> None:
+    """Without each of its three syncs a writer leaves something else, or loses what it promised."""
+    path = folder / "file"
+    path.write_bytes(OLD)
+
+    def careless(say: Say) -> None:
+        with replacing(path, durable=False) as stream:
+            stream.write(NEW)
+
+    found = {content(found / "file") for _, found in moments(folder, careless)}
+    assert {OLD, NEW, b""} <= found
+
+
+def test_a_file_in_folders_that_were_made_for_it(folder: Path) -> None:
+    path = folder / "a" / "b" / "c" / "file"
+
+    def work(say: Say) -> None:
+        make_folder(path.parent)
+        say("folder")
+        write_bytes(path, NEW)
+
+    for moment, found in moments(folder, work):
+        if "folder" in moment.marks:
+            assert (found / "a/b/c").is_dir(), moment.after
+        if moment.ended:
+            assert content(found / "a/b/c/file") == NEW, moment.after
+
+
+@pytest.mark.parametrize("form", ["dir", "tar.gz", "ext4"])
+@pytest.mark.parametrize("again", [False, True])
+def test_an_image_is_whole_or_refused(folder: Path, tmp_path: Path, form: str, again: bool) -> None:
+    old = builder(tmp_path / "a", {"oem_settings.j2": "x\n"}, format=form, files=("oem_settings",)).build(identity())
+    new = builder(tmp_path / "b", format=form).build(identity())
+    out = folder / "out"
+    if again:
+        write_image(old, out)
+    for moment, found in moments(folder, lambda say: write_image(new, out)):
+        place = found / "out" / out.joinpath(f"b827eb000001{'' if form == 'dir' else f'.{form}'}").name
+        try:
+            read = read_image(place)
+        except FactoryError:
+            assert not moment.ended, moment.after
+        else:
+            assert read == new or (again and read == old and not moment.ended), moment.after
+
+
+def test_a_container_is_whole_or_goes_on(folder: Path, tmp_path: Path) -> None:
+    some = images(tmp_path / "p", 3)
+    path = folder / "lot.pack"
+
+    def work(say: Say) -> None:
+        with PackWriter(path, BATCH) as writer:
+            append(writer, some[:2])
+            append(writer, some[2:])
+            writer.finish()
+
+    for moment, found in moments(folder, work):
+        place = found / "lot.pack"
+        if not place.exists():
+            assert not moment.ended, moment.after
+            with PackWriter(place, BATCH) as writer:
+                append(writer, some[writer.done :])
+                writer.finish()
+        with open_pack(place) as pack:
+            assert pack.verify() == 3, moment.after
+
+
+def test_a_checkpoint_that_is_there_is_signed(folder: Path) -> None:
+    key = SigningKey(Secret(_ed25519()))
+    checkpoint = checkpoints.Checkpoint("2026-11-21T10:00:00.000+00:00", "S1", "Kim", "1", (), {})
+    places = (folder / "own", folder / "copy")
+    for moment, found in moments(folder, lambda say: checkpoints.write(checkpoint, key, places)):
+        there = [path for name in ("own", "copy") for path in (found / name).glob("*.json")]
+        for path in there:
+            assert checkpoints.read(path, [key.public]) == (checkpoint, key.public), moment.after
+        assert len(there) == 2 or not moment.ended
+
+
+def test_a_device_key_that_was_kept_is_there(folder: Path) -> None:
+    store = KeyStore(folder / "keys")
+    key = DeviceKey("id-1", Secret("access-key-of-the-unit"), {})
+
+    def work(say: Say) -> None:
+        store.require_room()
+        store.put(TOKEN, key)
+
+    for moment, found in moments(folder, work):
+        kept = KeyStore(found / "keys")
+        if moment.ended or kept.find(TOKEN) is not None:
+            assert kept.open(TOKEN) == key, moment.after
