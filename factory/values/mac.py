@@ -89,6 +89,12 @@ class Mac:
         return self.colons
 
 
+def placeholders() -> tuple[Mac, ...]:
+    """Every address that `defect` calls a placeholder, in their order."""
+    same = (f"{octet:02x}" * 6 for octet in range(256))
+    return tuple(sorted({Mac.parse(text) for text in (*FIELD_DEFAULTS, *_PATTERNS, *same)}))
+
+
 def _explain(text: str) -> InvalidValue:
     what = f"MAC {shown(text)}"
     for position, character in enumerate(text, 1):
