@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from factory.cli.keys import Keyboard
     from factory.cli.screen import Screen
     from factory.line import Line, OneFlash, Summary
+
+
+def _reason(although: str) -> Any:
+    return typer.Option(metavar="REASON", help=f"Go on with this lot although {although}.")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -37,12 +41,9 @@ def run(
     images: Annotated[
         Path | None, typer.Option(help="Folder for images; default: images beside the bench file.")
     ] = None,
-    accept_changed_product: Annotated[
-        str | None, typer.Option(metavar="REASON", help="Go on with this lot although product or templates changed.")
-    ] = None,
-    accept_first_article: Annotated[
-        str | None, typer.Option(metavar="REASON", help="Go on with this lot although its first article failed.")
-    ] = None,
+    accept_changed_product: Annotated[str | None, _reason("product or templates changed")] = None,
+    accept_first_article: Annotated[str | None, _reason("its first article failed")] = None,
+    accept_failures: Annotated[str | None, _reason("equal failures stopped it")] = None,
     ledger: LedgerOption = None,
     json_lines: Annotated[bool, typer.Option("--json-lines", help="Print every event as a line of JSON.")] = False,
 ) -> None:
@@ -75,9 +76,10 @@ def run(
             operator=person,
             accept_changed_product=accept_changed_product,
             accept_first_article=accept_first_article,
+            accept_failures=accept_failures,
             slots=slot,
             images_out=images or station.folder / "images",
-            interactive=sys.stdin.isatty(),
+            interactive=sys.stdin.isatty() and not json_lines,
             debug=session.debug,
         )
         summary = _drive(line, units, json_lines=json_lines)

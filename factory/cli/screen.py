@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-_STYLES = {"connect": "dim", "working": "bold cyan", "pass": "bold white on green", "fail": "bold white on red"}
+_STYLES = {
+    "connect": "dim",
+    "working": "bold cyan",
+    "pass": "bold white on green",
+    "fail": "bold white on red",
+    "stopped": "bold black on yellow",
+}
 
 
 @dataclass(slots=True)
@@ -86,7 +92,7 @@ class Screen:
             badge, _, detail = view.text.partition(": ")
             if view.question:
                 badge, detail = "y or n?", view.question
-            elif view.state == "fail" and view.hint:
+            elif view.state in ("fail", "stopped") and view.hint:
                 detail += f"\n{view.hint}"
             detail += f" {view.progress}"
             style = "bold black on yellow" if view.question else _STYLES.get(view.state, "")
@@ -137,7 +143,7 @@ def _plain(event: Event, console: Console) -> None:
     if event.kind == "slot.state":
         data = event.data
         who = f" {data['hardware_id']}" if data.get("hardware_id") else ""
-        hint = f" - {data['hint']}" if data.get("hint") and data["state"] == "fail" else ""
+        hint = f" - {data['hint']}" if data.get("hint") and data["state"] in ("fail", "stopped") else ""
         console.print(f"{event.slot}:{who} {data['text']}{hint}", soft_wrap=True, markup=False)
     elif event.kind == "line.warning":
         console.print(f"warning: {event.data['message']}", style="yellow", soft_wrap=True, markup=False)

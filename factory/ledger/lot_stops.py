@@ -48,7 +48,7 @@ def judge(writer: Writer, lot: str, stage: str, after: int) -> LotStop | None:
         "stage": stage,
         "code": last.code or "",
         "cause": last.cause or "",
-        "count": after,
+        "failures": after,
         "slot": last.slot,
     }
     values = stop | {"at": as_text(writer.now), **writer.signature.columns()}
@@ -77,7 +77,7 @@ def accept(writer: Writer, lot: str, reason: str) -> LotStop:
     }
     writer.connection.execute(update(lot_stops).where(lot_stops.c.id == row.id).values(**values))
     stop = _stop(row)
-    told = {"lot": lot, "stage": stop.stage, "code": stop.code, "count": stop.count, "reason": reason}
+    told = {"lot": lot, "stage": stop.stage, "code": stop.code, "failures": stop.failures, "reason": reason}
     append(writer, "lot.accepted", slot=stop.slot, data=told)
     return stop
 
@@ -109,4 +109,4 @@ def _standing(lot: str) -> Select[Any]:
 
 
 def _stop(row: Row[Any]) -> LotStop:
-    return LotStop(row.lot, row.stage, row.code, row.cause, row.count, row.station, row.slot, as_time(row.at))
+    return LotStop(row.lot, row.stage, row.code, row.cause, row.failures, row.station, row.slot, as_time(row.at))

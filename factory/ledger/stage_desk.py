@@ -23,14 +23,10 @@ class StageDesk(ShiftRecords):
         with self._store.reading() as connection:
             return stages.require(connection, identity, facts, place)
 
-    def stage_passed(
-        self, place: StagePlace, unit: StagedUnit, measurements: Measurements, *, transcript: str
-    ) -> Event:
+    def stage_passed(self, place: StagePlace, unit: StagedUnit, measurements: Measurements) -> Event:
         """The unit has done its stage. Raises Refused (`line.unit-changed`) where it is not any more what it was."""
         return self._store.write(
-            lambda writer: stages.keep(
-                writer, place, unit, failed=None, measurements=measurements, transcript=transcript
-            )
+            lambda writer: stages.keep(writer, place, unit, failed=None, measurements=measurements)
         )
 
     def stage_failed(
@@ -41,22 +37,13 @@ class StageDesk(ShiftRecords):
         text: str,
         measurements: Measurements,
         *,
-        transcript: str,
         data: Mapping[str, object] | None = None,
     ) -> Event:
         """A go at a stage failed; `unit` is None where none could be read. The unit stays passed and waits for the
         stage.
         """
         return self._store.write(
-            lambda writer: stages.keep(
-                writer,
-                place,
-                unit,
-                failed=(code, text),
-                measurements=measurements,
-                transcript=transcript,
-                told=data,
-            )
+            lambda writer: stages.keep(writer, place, unit, failed=(code, text), measurements=measurements, told=data)
         )
 
     def stage_results(self, unit: int) -> tuple[StageResult, ...]:

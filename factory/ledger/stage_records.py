@@ -14,13 +14,14 @@ from factory.ledger.records import Attempt, PassedUnit, as_text, damaged
 @dataclass(frozen=True, slots=True)
 class StagePlace:
     """Where a unit is looked at: the `stages` of its product in order (the flash is the first), the one of this
-    station, the lot that runs here, and the slot.
+    station, the lot that runs here, the slot, and the name of the transcript's file.
     """
 
     stages: tuple[str, ...]
     stage: str
     lot: str
     slot: str
+    transcript: str = ""
 
     @property
     def before(self) -> tuple[str, ...]:
@@ -93,7 +94,7 @@ class StageResult:
 
 @dataclass(frozen=True, slots=True)
 class LotStop:
-    """A lot that stopped by itself: the last `count` units failed with the same `code`. `stage` is empty for the
+    """A lot that stopped by itself: the last `failures` units failed with the same `code`. `stage` is empty for the
     flash.
     """
 
@@ -101,7 +102,7 @@ class LotStop:
     stage: str
     code: str
     cause: str
-    count: int
+    failures: int
     station: str
     slot: str
     at: datetime
@@ -110,7 +111,7 @@ class LotStop:
         """It in words: 'lot L is stopped: 5 units in a row failed with unit.gone, the last in slot A of station S'."""
         where = f" at stage {self.stage}" if self.stage else ""
         return (
-            f"lot {self.lot} is stopped: {self.count} units in a row failed{where} with {self.code}, the last in slot "
+            f"lot {self.lot} is stopped: {self.failures} units in a row failed{where} with {self.code}, the last in slot "
             f"{self.slot} of station {self.station} at {self.at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC: {self.cause}"
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text, text
+from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint, text
 
 from factory.ledger.schema import Number, metadata
 
@@ -16,7 +16,8 @@ def _signed() -> list[Column[str]]:
 
 
 # One row per go at one stage. It belongs to the pass of `attempt`: a unit that is flashed again does its stages again.
-# Without a unit it is a go at which no unit could be read. `measurements` is a list of canonical JSON.
+# Without a unit it is a go at which no unit could be read. `seq` is the event that told it, in the station's chain;
+# `measurements` is a list of canonical JSON.
 stage_results = Table(
     "stage_results",
     metadata,
@@ -35,6 +36,8 @@ stage_results = Table(
     Column("at", _TIME, nullable=False),
     *_signed(),
     Column("slot", _NAME, nullable=False),
+    Column("seq", Number, nullable=False),
+    UniqueConstraint("station", "seq", name="stage_results_event"),
     Index("stage_results_attempt", "attempt", "stage"),
     Index("stage_results_lot", "lot", "stage", "outcome"),
     Index("stage_results_unit", "unit"),
@@ -51,7 +54,7 @@ lot_stops = Table(
     Column("stage", _NAME, nullable=False),
     Column("code", _NAME, nullable=False),
     Column("cause", Text, nullable=False),
-    Column("count", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
     Column("slot", _NAME, nullable=False),
     Column("at", _TIME, nullable=False),
     *_signed(),

@@ -78,7 +78,6 @@ def keep(
     *,
     failed: tuple[str, str] | None,
     measurements: Measurements,
-    transcript: str,
     told: Mapping[str, object] | None = None,
 ) -> Event:
     """Write down what a go at a stage came to; `failed` is the code and the cause, `unit` None where none was read.
@@ -91,36 +90,38 @@ def keep(
         _hold(writer, unit, must_be_same=failed is None)
     # Counted under the unit's lock: two stations may have it at once.
     number = 0 if unit is None else len(_every(writer.connection, unit.record.id, place.stage)) + 1
-    outcome = PASSED if failed is None else FAILED
-    code, cause = failed or (None, None)
+    outcome, (code, cause) = (PASSED, (None, None)) if failed is None else (FAILED, failed)
+    hardware_id = None if unit is None else unit.passed.hardware_id
+    data: dict[str, object] = {
+        "stage": place.stage,
+        "lot": place.lot,
+        "hardware_id": hardware_id,
+        "number": number,
+        "measurements": [dict(one) for one in measurements],
+        "transcript": place.transcript,
+        **(told or {}),
+    }
+    if failed is not None:
+        data |= {"code": code, "message": cause}
+    event = append(writer, f"stage.{outcome}", slot=place.slot, attempt=attempt, data=data)
     row = {
         "lot": place.lot,
         "stage": place.stage,
         "unit": None if unit is None else unit.record.unit,
         "attempt": attempt,
-        "hardware_id": None if unit is None else unit.passed.hardware_id,
+        "hardware_id": hardware_id,
         "number": number,
         "outcome": outcome,
         "code": code,
         "cause": cause,
         "measurements": canonical([dict(one) for one in measurements]).decode("utf-8"),
-        "transcript": transcript,
+        "transcript": place.transcript or None,
         "at": as_text(writer.now),
         "slot": place.slot,
+        "seq": event.seq,
     }
     writer.connection.execute(insert(stage_results).values(**row, **writer.signature.columns()))
-    data: dict[str, object] = {
-        "stage": place.stage,
-        "lot": place.lot,
-        "hardware_id": row["hardware_id"],
-        "number": number,
-        "measurements": [dict(one) for one in measurements],
-        "transcript": transcript,
-        **(told or {}),
-    }
-    if failed is not None:
-        data |= {"code": code, "message": cause}
-    return append(writer, f"stage.{outcome}", slot=place.slot, attempt=attempt, data=data)
+    return event
 
 
 def of_attempt(connection: Connection, attempt: int) -> tuple[StageResult, ...]:

@@ -21,6 +21,9 @@ class SlotState(StrEnum):
     WORKING = "working"
     PASS = "pass"  # noqa: S105 - a state, not a password
     FAIL = "fail"
+    SCAN = "scan"  # the unit's label has to be scanned
+    WRONG = "wrong"  # another label was scanned, or the printer is away
+    STOPPED = "stopped"  # it failed too often; somebody has to look
 
 
 class Feed:

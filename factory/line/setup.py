@@ -6,9 +6,9 @@ import socket
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from factory.config import Bench, PackageRegistration, Product, Slot, XyteRegistration
+from factory.config import Bench, PackageRegistration, Product, Slot, StageSection, XyteRegistration
 from factory.flashing import Method, PowerControl
 from factory.identity import Identifier, KeySource
 from factory.images import Builder
@@ -18,9 +18,13 @@ from factory.line.keys_in_work import KeysInWork
 from factory.line.power import SlotPower
 from factory.line.registering import Registering
 from factory.line.routes import Route
+from factory.line.scanning import Scans
 from factory.line.timing import Timing
 from factory.secrets import Secret
 from factory.units.login import Login
+
+if TYPE_CHECKING:
+    from factory.line.labelling import Labelling
 
 
 class RoutesOf(Protocol):
@@ -32,7 +36,7 @@ class RoutesOf(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """A run's parts. `secrets` are masked in everything that an attempt writes."""
+    """A run's parts. `secrets` are masked in everything that an attempt writes; `stage` is None where it flashes."""
 
     product: Product
     bench: Bench
@@ -46,6 +50,9 @@ class Setup:
     routes_of: RoutesOf
     transcripts: Path
     registering: Registering | None = None
+    stage: StageSection | None = None
+    labelling: Labelling | None = None
+    scans: Scans | None = None
     images_out: Path | None = None
     timing: Timing = field(default_factory=Timing)
     interactive: bool = False

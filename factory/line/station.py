@@ -13,14 +13,19 @@ from factory.files import make_folder
 from factory.flashing import method_of
 from factory.identity import Identifier, KeySource
 from factory.images import Builder
-from factory.ledger import Binding, Ledger
+from factory.ledger import Ledger
 from factory.line.checkpointing import Checkpoints
 from factory.line.feed import Feed
+from factory.line.labelling import open_labelling
 from factory.line.operator import Key
 from factory.line.quota import Quota
 from factory.line.registering import open_registering
+from factory.line.scanning import Scans
 from factory.line.setup import RoutesOf, Setup, default_routes, login_of, owner_of, secrets_of
+from factory.line.stages import stage_of
+from factory.line.stopping import LotStopping
 from factory.line.summary import Summary
+from factory.line.taking import Reasons, take_lot
 from factory.line.timing import Timing
 from factory.line.worker import Worker
 from factory.values import Event
@@ -40,26 +45,29 @@ def open_line(
     operator: str = "",
     accept_changed_product: str | None = None,
     accept_first_article: str | None = None,
+    accept_failures: str | None = None,
     slots: Sequence[str] | None = None,
     images_out: Path | None = None,
     interactive: bool = False,
+    scans: bool = False,
     timing: Timing | None = None,
     debug: bool = False,
     routes_of: RoutesOf | None = None,
 ) -> Line:
     """Check and prepare everything that a run needs; no thread runs yet and no unit is touched.
 
-    Binds the lot (`accept_changed_product` is the reason for going on with a changed product), and takes the station:
-    attempts that a crash left in between become `unknown`. `accept_first_article` is the reason for going on with a lot
-    whose first article failed. `slots` chooses some of the bench's slots.
+    Takes the lot as `take_lot` does; the `accept_` arguments are its reasons. `slots` chooses some of the slots.
     `interactive` says that somebody can answer questions. `images_out` gets the image of each passed unit.
-    Raises UsageError, SecretError, FileError, LotChanged, LedgerError.
+    `scans` says that somebody hands scanned labels to `Line.scan`.
+    Raises UsageError, SecretError, FileError, LotChanged, NotStartedError, LedgerError.
     """
     timing = timing or Timing()
     _require_profile(product)
     method = method_of(product, owner_of(bench, ledger))
     chosen = _choose(bench, slots)
+    stage = stage_of(product, bench)
     login = login_of(product)
+    labelling = None if stage else open_labelling(product, bench, chosen, fed=scans)
     feed = Feed(bench.station.name)
     checkpoints = Checkpoints(bench, ledger, feed)
     checkpoints.require_current()
@@ -76,19 +84,22 @@ def open_line(
         routes_of=routes_of or default_routes(product, login, timing),
         transcripts=make_folder(bench.folder / bench.station.transcripts, mode=0o700),
         registering=open_registering(product, bench, ledger),
+        stage=stage,
+        labelling=labelling,
+        scans=Scans(ledger.label, fed=scans),
         images_out=images_out,
         timing=timing,
         interactive=interactive,
         debug=debug,
         secrets=secrets_of(product, login),
     )
-    line = Line(setup, chosen, operator, checkpoints)
-    binding = Binding(product.product.name, product.sha256, builder.template_hash, keys.version)
+    reasons = Reasons(accept_changed_product, accept_first_article, accept_failures)
+    return _at_work(Line(setup, chosen, operator, checkpoints), setup, reasons)
+
+
+def _at_work(line: Line, setup: Setup, reasons: Reasons) -> Line:
     try:
-        ledger.bind_lot(lot, binding, accept_reason=accept_changed_product)
-        ledger.recover()
-        if accept_first_article is not None:
-            ledger.accept_articles(lot, accept_first_article)
+        take_lot(setup, reasons)
     except FactoryError:
         line.leave()
         raise
@@ -131,6 +142,20 @@ class Line:
             raise UsageError(f"no slot {slot!r} is being worked", hint=f"There are: {', '.join(self.slots)}.")
         worker.keys.press(key)
 
+    def scan(self, text: str) -> str:
+        """One line as a scanner typed it; any thread may call it. Returns what came of it, for whoever looks on."""
+        return "" if self._setup.scans is None else self._setup.scans.take(text)
+
+    def end_scans(self, why: str) -> None:
+        """No scan can come any more: the scanner is gone. Slots that wait for one fail with this reason."""
+        if self._setup.scans is not None:
+            self._setup.scans.end(why)
+
+    @property
+    def waits_for_scan(self) -> tuple[str, ...]:
+        """The slots that wait for the scan of their unit's label."""
+        return () if self._setup.scans is None else self._setup.scans.slots
+
     def cancel(self) -> None:
         """Start nothing more and call off what runs, at a point where the unit's state is known. Safe to call from a
         signal handler, and more than once.
@@ -150,8 +175,9 @@ class Line:
         """
         began = time.monotonic()
         self._quota = Quota(units)
+        lot = LotStopping(self._setup)
         for slot in self._slots:
-            worker = Worker(self._setup, slot, self._quota, stop=self._stop, cancel=self._cancel)
+            worker = Worker(self._setup, slot, self._quota, lot, stop=self._stop, cancel=self._cancel)
             self._workers[slot.name] = worker
         data = {"lot": self._setup.lot, "slots": list(self.slots), "operator": self._operator}
         self._setup.ledger.record("station.started", data=data)

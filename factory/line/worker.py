@@ -12,6 +12,8 @@ from factory.line.feed import SlotFeed, SlotState
 from factory.line.operator import SlotKeys
 from factory.line.quota import Quota
 from factory.line.setup import Setup
+from factory.line.stages import steps_of
+from factory.line.stopping import LotStopping, SlotStopping
 from factory.line.summary import Outcome, Row
 from factory.line.watching import Left, SlotWatch
 from factory.values import STATION_FAULTS
@@ -21,7 +23,14 @@ class Worker:
     """Runs one slot in a thread of its own. `stop` ends it between attempts, `cancel` calls off a running one too."""
 
     def __init__(
-        self, setup: Setup, slot: Slot, quota: Quota, *, stop: threading.Event, cancel: threading.Event
+        self,
+        setup: Setup,
+        slot: Slot,
+        quota: Quota,
+        lot: LotStopping,
+        *,
+        stop: threading.Event,
+        cancel: threading.Event,
     ) -> None:
         self.keys = SlotKeys()
         self._setup = setup
@@ -33,13 +42,16 @@ class Worker:
         # The same routes for watching and for attempts: what one saw spares the other a wait.
         self._routes = setup.routes_of(slot)
         self._watch = SlotWatch(self._routes, self.keys, setup.timing, stop, self._trouble)
+        self._lot = lot
+        self._stopping = SlotStopping(setup, slot, self._feed, self.keys)
+        self._retired = False
         self._known: Known | None = None
         self._shown: tuple[SlotState, str, dict[str, object]] = (SlotState.CONNECT, "connect a unit", {})
         # Not a daemon: a run that ends well has put every unit into a known state; the second Ctrl-C does not wait.
         self.thread = threading.Thread(target=self._work, name=f"slot {slot.name}")
 
     def _work(self) -> None:
-        while not self._stop.is_set():
+        while not self._stop.is_set() and not self._retired:
             try:
                 self._one_unit()
             except Exception as error:  # noqa: BLE001 - the slot stays usable and the others never notice
@@ -50,10 +62,28 @@ class Worker:
         self._show(SlotState.CONNECT, "connect a unit")
         if not self._watch.wait_present():
             return
-        while self._reserve():
+        while not self._lot_stopped() and self._reserve():
             finished = self._attempt()
+            if self._stopping.is_due and not self._looked_at():
+                return
             if self._await_removal(0.0 if finished is None else finished.booting_until):
                 return
+
+    def _lot_stopped(self) -> bool:
+        if self._lot.stands():
+            self._stop.set()
+        return self._stop.is_set()
+
+    def _looked_at(self) -> bool:
+        """Stand still after too many equal failures; True when somebody has looked and goes on."""
+        if self._stop.is_set():
+            return False
+        if self._stopping.wait(self._stop):
+            self._show_again()
+            return True
+        # Nobody is there who could look: the other slots go on without this one.
+        self._retired = True
+        return False
 
     def _attempt(self) -> Finished | None:
         """Make one attempt; None when the unit was still the one of before."""
@@ -68,6 +98,7 @@ class Worker:
                 self.keys,
                 cancel=self._cancel,
                 known=self._known,
+                steps=steps_of(self._setup),
             )
             ended = attempt.run()
             if isinstance(ended, StillHere):
@@ -81,6 +112,9 @@ class Worker:
             self._show_outcome(ended.row)
             if ended.row.code in STATION_FAULTS:
                 self._record("station.fault", code=ended.row.code, message=ended.row.cause)
+                self._stop.set()
+            self._stopping.take(ended.row)
+            if self._lot.after(ended.row):
                 self._stop.set()
             return ended
         finally:

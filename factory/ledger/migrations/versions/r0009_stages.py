@@ -35,6 +35,8 @@ def upgrade() -> None:
         sa.Column("at", _TIME, nullable=False),
         *_signed(),
         sa.Column("slot", _TEXT, nullable=False),
+        sa.Column("seq", _NUMBER, nullable=False),
+        sa.UniqueConstraint("station", "seq", name="stage_results_event"),
     )
     for name, columns in (
         ("attempt", ["attempt", "stage"]),
@@ -50,7 +52,7 @@ def upgrade() -> None:
         sa.Column("stage", _TEXT, nullable=False),
         sa.Column("code", _TEXT, nullable=False),
         sa.Column("cause", sa.Text(), nullable=False),
-        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("slot", _TEXT, nullable=False),
         sa.Column("at", _TIME, nullable=False),
         *_signed(),
