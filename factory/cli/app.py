@@ -21,6 +21,7 @@ from factory.cli import (
     image,
     init,
     ledger,
+    pool,
     read,
     rehearse,
     remoteit,
@@ -49,8 +50,8 @@ def build() -> typer.Typer:
     )
     app.callback()(_settle)
     groups = (
-        demo, init, read, run_line, flash, hooks, sheet, image, uboot, unit, remoteit, xyte, rehearse, ledger, report,
-        doctor,
+        demo, init, read, run_line, flash, hooks, sheet, image, uboot, unit, remoteit, xyte, rehearse, ledger, pool,
+        report, doctor,
     )  # fmt: skip
     for module in groups:
         module.add_to(app)

@@ -43,6 +43,7 @@ class PoolRefused(FactoryError):  # noqa: N818 - reads as what happened
             f"{file} was not imported: {count} {'error' if count == 1 else 'errors'}",
             hint="All of a file or nothing: mend it, or ask the supplier.",
         )
+        self.file = file
         self.findings = tuple(findings)
 
 
