@@ -7,6 +7,8 @@ from factory.ledger.histories import Trace, UnitHistory
 from factory.ledger.label_records import LabelRecord
 from factory.ledger.ledger import Ledger
 from factory.ledger.manifests import ListedUnit
+from factory.ledger.merging.conflicts import Conflict, MergeRefused
+from factory.ledger.merging.merge import Merge
 from factory.ledger.opening import open_ledger, upgrade_ledger
 from factory.ledger.order_records import (
     BY_ID,
@@ -55,6 +57,7 @@ __all__ = [
     "Binding",
     "Cause",
     "Columns",
+    "Conflict",
     "Head",
     "Holding",
     "HookDue",
@@ -64,13 +67,15 @@ __all__ = [
     "KnownHostKey",
     "LabelRecord",
     "Ledger",
-    "ListedUnit",
     "LedgerError",
+    "ListedUnit",
     "LotChanged",
     "LotRecord",
     "LotRecords",
     "LotStop",
     "LotSummary",
+    "Merge",
+    "MergeRefused",
     "OrderFile",
     "OrderKey",
     "OrderRow",

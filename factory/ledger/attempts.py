@@ -54,7 +54,8 @@ _moves = {
     .returning(*(attempts.c[name] for name in ("id", "unit", "number", "lot", "slot", "hardware_id")))
     for state in AttemptState
 }
-_set_state = update(units).where(units.c.id == bindparam("unit"))
+# A unit that was set aside while it was at work stays aside.
+_pass_unit = update(units).where(units.c.id == bindparam("unit"), units.c.state != str(UnitState.QUARANTINED))
 _pass = insert(passes)
 
 
@@ -154,7 +155,7 @@ def complete(writer: Writer, attempt: int, receipt: Receipt, proof: Proof, *, ho
     moved = _move(writer, attempt, AttemptState.PASSED, columns)
     labels.require_done(writer, attempt)
     if moved.unit is not None:
-        writer.connection.execute(_set_state, {"unit": moved.unit, "state": str(UnitState.PASSED)})
+        writer.connection.execute(_pass_unit, {"unit": moved.unit, "state": str(UnitState.PASSED)})
         passed = {"unit": moved.unit, "attempt": attempt, "lot": moved.lot, "at": as_text(writer.now)}
         writer.connection.execute(_pass, passed)
         if hook:

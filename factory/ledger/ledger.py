@@ -19,7 +19,6 @@ from factory.ledger import (
     lots,
     orders,
     overview,
-    restores,
     tracing,
 )
 from factory.ledger.cloud_desk import CloudDesk
@@ -30,6 +29,7 @@ from factory.ledger.flash_desk import FlashDesk
 from factory.ledger.histories import Trace
 from factory.ledger.label_desk import LabelDesk
 from factory.ledger.manifests import ManifestDesk
+from factory.ledger.merge_desk import MergeDesk
 from factory.ledger.pool_desk import PoolDesk
 from factory.ledger.records import (
     Attempt,
@@ -38,8 +38,8 @@ from factory.ledger.records import (
     KnownHostKey,
     LotRecord,
     Overview,
-    Restore,
 )
+from factory.ledger.restore_desk import RestoreDesk
 from factory.ledger.stage_desk import StageDesk
 from factory.ledger.store import Listener, Store
 from factory.ledger.upgrade import Upgrade
@@ -48,7 +48,7 @@ from factory.values import AttemptState, Event, Facts, Finding, Identity, Proof,
 Data = Mapping[str, object]
 
 
-class Ledger(FlashDesk, Confirmations, CloudDesk, StageDesk, LabelDesk, ManifestDesk, PoolDesk):
+class Ledger(FlashDesk, Confirmations, CloudDesk, StageDesk, LabelDesk, ManifestDesk, PoolDesk, MergeDesk, RestoreDesk):
     """Every method is one transaction; what it returns is committed. All raise LedgerError when the file cannot be
     read or written. `data` is canonical JSON (TypeError otherwise) and holds no secret.
     """
@@ -246,19 +246,6 @@ class Ledger(FlashDesk, Confirmations, CloudDesk, StageDesk, LabelDesk, Manifest
         if isinstance(outcome, HostKeyAlarm):
             raise outcome
         return outcome
-
-    def leave_restore(self, attempt: int, data: Data) -> Event:
-        """The unit went away half written: its old content is to be put back at the next contact."""
-        return self._store.write(lambda writer: restores.leave(writer, attempt, data))
-
-    def pending_restores(self, facts: Facts | None = None) -> tuple[Restore, ...]:
-        """What is to be put back, the oldest first: on the unit with these facts, or everywhere."""
-        with self._store.reading() as connection:
-            return restores.pending(connection, facts)
-
-    def clear_restore(self, restore: int, *, slot: str, data: Data | None = None) -> Event:
-        """The old content is back. Raises ValueError when nothing of this number is pending."""
-        return self._store.write(lambda writer: restores.clear(writer, restore, slot, data))
 
     def hook_result(self, attempt: int, ok: bool, detail: str = "") -> Event:
         """What the after-pass hook of an attempt came to."""

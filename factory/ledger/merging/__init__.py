@@ -1,1 +1,1 @@
-"""Two ledgers become one: what another ledger tells is copied as it is told, and judged where both speak of one unit."""
+"""Two ledgers become one: what the other tells is copied as it was told, and judged where both speak of one unit."""

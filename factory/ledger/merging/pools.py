@@ -1,0 +1,88 @@
+"""Pools that both ledgers have: ranges that overlap, and cells that were given twice. A value that stands against
+another is burned: it is on a unit, and nobody gets it again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from factory.ledger.merging.conflicts import Conflict
+from factory.ledger.merging.plan import Plan
+from factory.ledger.pool_tables import pool_cells, pool_ranges, pools
+
+_BOUND = ("kind", "each", "align")
+
+
+def of_pools(plan: Plan) -> None:
+    """Find the pools that are here already, and what of theirs contradicts ours."""
+    for row in plan.source.execute(select(pools).order_by(pools.c.id)).all():
+        same = (pools.c.product == row.product) & (pools.c.name == row.name)
+        ours = plan.target.execute(select(pools).where(same)).first()
+        if ours is None:
+            continue
+        plan.numbers["pools"][row.id] = ours.id
+        if any(getattr(row, name) != getattr(ours, name) for name in _BOUND):
+            here, there = [", ".join(f"{name} {getattr(one, name)}" for name in _BOUND) for one in (ours, row)]
+            plan.conflicts.append(Conflict("pool", f"pool {row.name} of {row.product} is made otherwise", here, there))
+    for row in plan.source.execute(select(pool_ranges).order_by(pool_ranges.c.id)).all():
+        _range(plan, row)
+    for row in plan.source.execute(select(pool_cells).order_by(pool_cells.c.value)).all():
+        _cell(plan, row)
+
+
+def _range(plan: Plan, row: Row[Any]) -> None:
+    mine = pool_ranges.c
+    same = (mine.kind == row.kind) & (mine.prefix == row.prefix) & (mine.width == row.width)
+    for ours in plan.target.execute(select(pool_ranges).where(same, mine.low <= row.high, mine.high >= row.low)):
+        shape = ("low", "high", "first", "cells", "stride")
+        if all(getattr(ours, name) == getattr(row, name) for name in shape) and ours.pool == _pool(plan, row):
+            continue
+        plan.leave_out(pool_ranges, row)
+        what = "ranges of pools overlap, so that both ledgers could give the same values"
+        here, there = [f"{one.file} {one.place}, imported at {one.at} by {one.station}" for one in (ours, row)]
+        plan.conflicts.append(Conflict("pool", what, here, there))
+
+
+def _cell(plan: Plan, row: Row[Any]) -> None:
+    mine, pool = pool_cells.c, _pool(plan, row)
+    same = (mine.kind == row.kind) & (mine.value == row.value)
+    ours = plan.target.execute(select(pool_cells).where(same)).first()
+    if ours is not None:
+        if ours.key != row.key:
+            _conflict(plan, f"{row.kind} {row.value} was given twice", ours, row)
+        elif plan.both_changed(row.changed, ours.changed) and (ours.state, ours.unit) != (
+            row.state,
+            plan.unit(row.unit),
+        ):
+            _conflict(plan, f"{row.kind} {row.value} was changed here and there", ours, row)
+        return
+    if row.state != "given" or pool is None:
+        return
+    live = (mine.pool == pool) & (mine.key == row.key) & (mine.state == "given")
+    ours = plan.target.execute(select(pool_cells).where(live)).first()
+    if ours is not None and not _burned_there(plan, ours):
+        # Taken over as burned (`merge`): the value is on a unit, or may be.
+        _conflict(plan, f"one unit ({row.key}) got two values", ours, row)
+
+
+def _burned_there(plan: Plan, ours: Row[Any]) -> bool:
+    same = (pool_cells.c.kind == ours.kind) & (pool_cells.c.value == ours.value)
+    row = plan.source.execute(select(pool_cells).where(same)).first()
+    return row is not None and row.state != "given" and row.changed > ours.changed
+
+
+def _pool(plan: Plan, row: Row[Any]) -> int | None:
+    return plan.numbers["pools"].get(row.pool)
+
+
+def _conflict(plan: Plan, what: str, ours: Row[Any], row: Row[Any]) -> None:
+    plan.leave_out(pool_cells, row)
+    here, there = [
+        f"{one.value} for {one.key or 'nobody'}, {one.state} at {one.at} by {one.station}, slot {one.slot or '-'}"
+        for one in (ours, row)
+    ]
+    units = () if ours.unit is None else (ours.unit,)
+    sources = () if row.unit is None else (row.unit,)
+    plan.conflicts.append(Conflict("pool", what, here, there, units, sources))
