@@ -90,6 +90,20 @@ def write_manifest(ledger: Manifests, lot: str, upload: str, folder: Path, key: 
     return path
 
 
+def complete_newest(ledger: Manifests, lot: str, folder: Path, key: SigningKey | None = None) -> Path | None:
+    """Write the manifest of the lot's newest export where its files lie in `folder` without one: that export was cut
+    short after the ledger had recorded it. None where nothing was missing. Raises as `write_manifest` does.
+    """
+    every = ledger.uploads(lot)
+    if not every:
+        return None
+    together = _export_of(ledger, lot, every[-1].name)
+    there = all((folder / one.name).exists() for one in together)
+    if not there or manifest_path(folder, together[0].name).exists():
+        return None
+    return write_manifest(ledger, lot, together[0].name, folder, key)
+
+
 def manifest_path(folder: Path, upload: str) -> Path:
     """Where the manifest lies of an export whose first upload file this is."""
     return folder / f"{Path(upload).stem}.manifest.json"
