@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from factory.rehearsal.bench import SimulatedBench
     from factory.rehearsal.faults import Fault
+    from factory.rehearsal.plan import UnitPlan
     from factory.rehearsal.unit import SimulatedUnit
 
 
@@ -50,10 +51,15 @@ def bench(
     uboot: Annotated[
         int | None, typer.Option(min=1, max=16, help="This many units with a boot loader and no Linux instead.")
     ] = None,
+    unaddressed: Annotated[
+        bool, typer.Option("--unaddressed", help="The units come without an address, and get one from a pool.")
+    ] = False,
 ) -> None:
     """Start simulated units and leave them running until Ctrl-C, for `factory read`, `factory run` and people.
 
     Example:  factory rehearse bench --units 2 --fault kernel-messages
+
+    Example:  factory rehearse bench --unaddressed
 
     Example:  factory rehearse bench --qemu 1
 
@@ -61,8 +67,6 @@ def bench(
     """
     from factory.cli.rehearse_qemu import KernelChoice, qemu_bench
     from factory.cli.rehearse_uboot import uboot_bench
-    from factory.demo import write_rehearsal
-    from factory.rehearsal.bench import SimulatedBench
     from factory.rehearsal.faults import Fault
     from factory.rehearsal.plan import bench_plans
 
@@ -75,8 +79,9 @@ def bench(
         raise UsageError("--kernel and --modules are for QEMU units", hint="Add --qemu 1.")
     if qemu is not None and uboot is not None:
         raise UsageError("--qemu and --uboot are benches of their own", hint="Start two, with two folders --out.")
-    if faults and (qemu is not None or uboot is not None):
-        raise UsageError("only simulated Linux units have faults by name", hint="Leave out --fault, --qemu, --uboot.")
+    if (faults or unaddressed) and (qemu is not None or uboot is not None):
+        hint = "Leave out --fault, --unaddressed, --qemu, --uboot."
+        raise UsageError("only simulated Linux units have faults by name, or no address", hint=hint)
     if out.exists() and any(out.iterdir()):
         raise UsageError(f"{out} is not empty", hint="Give another folder with --out, or delete this one.")
     out.mkdir(parents=True, exist_ok=True)
@@ -89,11 +94,23 @@ def bench(
     if uboot is not None:
         uboot_bench(uboot, out, baud, ended)
         return
-    with SimulatedBench(out / "units", bench_plans(units, faults), baud=baud) as simulated:
-        product, bench_file = write_rehearsal(simulated, out)
-        _explain(simulated, product, bench_file)
-        ended.wait()
+    _simulated_bench(out, bench_plans(units, faults), baud, ended, unaddressed=unaddressed)
     talk().print("the units are gone")
+
+
+def _simulated_bench(
+    out: Path, plans: Sequence[UnitPlan], baud: int, ended: threading.Event, *, unaddressed: bool
+) -> None:
+    from factory.cli.rehearse_pools import add_pool
+    from factory.demo import write_rehearsal
+    from factory.rehearsal.bench import SimulatedBench
+    from factory.rehearsal.plan import unaddressed as without_address
+
+    with SimulatedBench(out / "units", without_address(plans) if unaddressed else plans, baud=baud) as simulated:
+        product, bench_file = write_rehearsal(simulated, out)
+        addresses = add_pool(product, out) if unaddressed else None
+        _explain(simulated, product, bench_file, addresses)
+        ended.wait()
 
 
 def _fault(name: str) -> Fault:
@@ -108,12 +125,15 @@ def _fault(name: str) -> Fault:
     raise UsageError(f"there is no fault {name!r}", hint=hint)
 
 
-def _explain(simulated: SimulatedBench, product: Path, bench_file: Path) -> None:
+def _explain(simulated: SimulatedBench, product: Path, bench_file: Path, addresses: Path | None) -> None:
+    from factory.cli.rehearse_pools import commands
+
     lines: Sequence[str] = [
         *(f"{unit.name}: {_routes(unit)}" for unit in simulated.units),
         f"login root, password in {simulated.password_file}",
         "in another terminal:",
         f"  factory read --product {product} ROUTE      (what stands after a unit's name above: one of its routes)",
+        *(commands(product, bench_file, addresses) if addresses else ()),
         f"  factory run --product {product} --bench {bench_file} --lot PRACTICE",
         "Ctrl-C here ends it.",
     ]
