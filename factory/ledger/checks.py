@@ -30,7 +30,7 @@ def doctor(connection: Connection) -> tuple[Finding, ...]:
     if any(fault.code == _FILE for fault in faults):
         return faults
     return (*faults, *_in_between(connection), *_restores(connection), *_media(connection), *_hooks(connection),
-            *_clouds(connection), *_labels(connection))  # fmt: skip
+            *_clouds(connection), *pool_states.findings(connection), *_labels(connection))  # fmt: skip
 
 
 def damage(error: LedgerError) -> Finding:

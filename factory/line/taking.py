@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from factory.ledger import Binding
+from factory.line.pools import take_pools
 from factory.line.setup import Setup
 from factory.line.stopping import require_going
 
@@ -27,6 +28,7 @@ def take_lot(setup: Setup, reasons: Reasons) -> None:
     LedgerError. A stage beyond the flash binds no lot: its units have one.
     """
     ledger, product = setup.ledger, setup.product
+    take_pools(setup)
     binding = Binding(product.product.name, product.sha256, setup.builder.template_hash, setup.keys.version)
     if setup.stage is not None:
         ledger.lot(setup.lot)
