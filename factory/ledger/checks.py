@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, exists, select
 
-from factory.ledger import cloud_registrations, flashes, hooks, labels, restores, sqlite
+from factory.ledger import cloud_registrations, flashes, hooks, labels, pool_states, restores, sqlite
 from factory.ledger.attempts import OPEN_STATES, as_attempt
 from factory.ledger.errors import LedgerError
 from factory.ledger.journal import broken_links
