@@ -190,7 +190,8 @@ class _Seam:
         def wrapped(path: Any, *arguments: Any, **named: Any) -> None:
             place = self.path(path, named.get("dir_fd"))
             at = int(arguments[0]) if kind == "chmod" else 0
-            call = Call(kind, place, at=at) if place else None
+            nothing = kind in ("mkdir", "unlink", "rmdir") and place and os.path.lexists(place) == (kind == "mkdir")
+            call = Call(kind, place, at=at) if place and not nothing else None
             self.told(call, lambda: self._real[name](path, *arguments, **named))
 
         return wrapped

@@ -17,10 +17,12 @@ from factory.images import open_pack, read_image, write_image
 from factory.images.pack_writer import PackWriter
 from factory.ledger import checkpoints
 from factory.ledger.sshsig import SigningKey
+from factory.lots import export
 from factory.secrets import Secret
 from tests.images.product import builder, identity
 from tests.images.test_pack import BATCH, append, images
 from tests.kills.disk import Moment, laid_out, recorded
+from tests.lots.made import LOT, ledger, make_pass, product
 
 Say = Callable[[str], None]
 TOKEN = "0123456789abcdef"
@@ -166,3 +168,27 @@ def test_a_device_key_that_was_kept_is_there(folder: Path) -> None:
         kept = KeyStore(found / "keys")
         if moment.ended or kept.find(TOKEN) is not None:
             assert kept.open(TOKEN) == key, moment.after
+
+
+def test_what_the_ledger_calls_exported_is_there(folder: Path, tmp_path: Path) -> None:
+    """The upload files are on the disk before the ledger says so; the manifest comes last, behind its signature."""
+    made = product(tmp_path / "p")
+    with ledger(tmp_path) as book:
+        for number in (1, 2):
+            make_pass(book, made, number)
+
+        def work(say: Say) -> None:
+            recorded_in = book._store.subscribe(lambda event: say(event.kind))
+            export(book, made, LOT, folder / "out", key=SigningKey(Secret(_ed25519())))
+            recorded_in()
+
+        expected: dict[str, bytes] = {}
+        for moment, found in moments(folder, work):
+            expected = expected or {path.name: path.read_bytes() for path in (folder / "out").iterdir()}
+            names = {path.name: path.read_bytes() for path in (found / "out").glob("[!.]*")}
+            assert names.items() <= expected.items(), moment.after
+            if "upload.exported" in moment.marks:
+                assert {name for name in expected if name.endswith((".csv", ".xlsx"))} <= set(names), moment.after
+            if any(name.endswith(".manifest.json") for name in names):
+                assert set(names) == set(expected), moment.after
+            assert names == expected or not moment.ended

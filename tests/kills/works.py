@@ -24,6 +24,8 @@ def export(floor: Floor, _: Step) -> None:
     """`factory sheet export`; one that finds nothing to do was done before it was killed."""
     found = oracle.command("sheet", "export", *_of_lot(floor), *_at(floor), "--out", floor.out, expect=(0, 1))
     assert _code(found) in ("", "export.nothing"), found
+    for upload in floor.out.glob("*.csv"):
+        oracle.command("ledger", "verify", *_at(floor), "--manifest", upload.with_suffix(".manifest.json"))
 
 
 def take_in(floor: Floor, _: Step) -> None:
