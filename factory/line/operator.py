@@ -7,12 +7,15 @@ from enum import StrEnum
 
 
 class Key(StrEnum):
-    """HERE: a unit is connected now. REMOVED: it is gone. YES and NO answer a slot's question."""
+    """HERE: a unit is connected now. REMOVED: it is gone. YES and NO answer a slot's question; NO also gives up
+    a label, and REPRINT prints it again.
+    """
 
     HERE = "here"
     REMOVED = "removed"
     YES = "yes"
     NO = "no"
+    REPRINT = "reprint"
 
 
 class SlotKeys:

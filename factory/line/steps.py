@@ -170,7 +170,7 @@ class Steps:
         return proof
 
     def finish(self, receipt: Receipt, proof: Proof) -> None:
-        """Keep the image, drop the unit's old content, write PASSED, run the maker's hook."""
+        """Keep the image, drop the unit's old content, print its label, write PASSED, run the maker's hook."""
         tools, progress = self._tools, self._progress
         setup = tools.setup
         assert progress.record is not None
@@ -182,6 +182,8 @@ class Steps:
         # From here on the new content stays: no cancel flag, it is a matter of a second.
         setup.method.finish(tools.contact.unit, progress.owed, deadline=Deadline(self._section.timeouts.command))
         progress.owed = None
+        if setup.labelling is not None:
+            setup.labelling.attach(tools, progress)
         hook = bool(setup.product.hooks.after_pass)
         self._ledger.passed(progress.record.id, receipt, proof, hook=hook)
         if hook:

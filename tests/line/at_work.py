@@ -30,7 +30,7 @@ def main(folder: Path) -> int:
     keys = KeySource.open(product.identity.key, product.folder)
     builder = open_builder(product.image, product.folder, product.product.name)
     with open_ledger("sqlite:///ledger.db", station="S1", folder=folder) as ledger:
-        line = open_line(product, bench, LOT, ledger=ledger, builder=builder, keys=keys, timing=FAST)
+        line = open_line(product, bench, LOT, ledger=ledger, builder=builder, keys=keys, timing=FAST, scans=True)
         calls: list[int] = []
 
         def interrupt(number: int, frame: object) -> None:
