@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from factory.config import Bench
-    from factory.ledger import Attempt, UnitHistory
-    from factory.values import Event
+    from factory.ledger import Attempt
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -69,42 +68,13 @@ def show_lots(
         counts = [_counts(part) for part in (entry.attempts, entry.units, entry.rows)]
         lots.add_row(record.name, record.binding.product, f"{record.bound_at:%Y-%m-%d %H:%M}", *counts)
     show().print(lots)
+    for entry in overview.lots:
+        for stage, done in entry.stages.items():
+            show().print(f"lot {entry.lot.name}, stage {stage}: {_counts(done)}", soft_wrap=True, markup=False)
+        if entry.stopped:
+            show().print(entry.stopped, style="yellow", soft_wrap=True, markup=False)
     if overview.attempts:
         show().print(_attempts(overview.attempts, "latest attempts"))
-
-
-def trace(
-    context: typer.Context,
-    value: Annotated[str, typer.Argument(help="A MAC, serial, hardware id, device name, image hash or upload file.")],
-    bench: BenchOption = None,
-    ledger: LedgerOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Tell the whole life of a unit, found by any of its values.
-
-    Exits 1 when the ledger knows nothing of the value.
-
-    Example:  factory ledger trace b8:27:eb:00:00:01 --bench acme/bench.toml
-    """
-    session: Session = context.obj
-    if json:
-        session.json("ledger.trace")
-    with use_ledger(ledger, _bench(bench), quiet=json) as book:
-        found = book.trace(value)
-    if json:
-        session.print_json(found.as_json())
-    else:
-        for unit in found.units:
-            _print_history(unit)
-        if found.strangers:
-            show().print(_attempts(found.strangers, "attempts without a unit: refused, or off the ledger"))
-            _print_receipts(found.receipts)
-        if found.events:
-            _print_media(found.events)
-            show().print(_events(found.events))
-        if not found.found:
-            talk().print(f"nothing is known of {value}", markup=False)
-    raise typer.Exit(Exit.DONE if found.found else Exit.FAILED)
 
 
 def _bench(path: Path | None) -> Bench | None:
@@ -128,58 +98,4 @@ def _attempts(attempts: tuple[Attempt, ...], title: str) -> Any:
         started = f"{entry.started:%Y-%m-%d %H:%M:%S}"
         row = (str(entry.id), started, entry.station, entry.slot, entry.operator, entry.lot, entry.hardware_id or "-")
         table.add_row(*row, str(entry.state), cause)
-    return table
-
-
-def _print_history(unit: UnitHistory) -> None:
-    from rich.markup import escape
-
-    console = show()
-    console.print(f"unit {unit.unit}: [bold]{unit.state}[/], first seen {unit.first_seen:%Y-%m-%d %H:%M:%S} UTC")
-    for kind, value in unit.values:
-        if kind.endswith("-folded"):
-            continue  # the ledger's own spelling for comparing, not a value of the unit
-        console.print(f"  {kind:<14} {escape(value)}")
-    for name, row, state in unit.uploads:
-        why = f" ({unit.refusals[name]})" if name in unit.refusals else ""
-        console.print(f"  {'upload':<14} {escape(f'{name} row {row}: {state}{why}')}")
-    console.print(_attempts(unit.attempts, "attempts"))
-    _print_receipts(unit.receipts)
-    _print_media(unit.events)
-    console.print(_events(unit.events))
-
-
-def _print_receipts(receipts: Mapping[int, Mapping[str, Any]]) -> None:
-    from factory.cli.flash_show import receipt_line
-
-    for attempt, receipt in receipts.items():
-        show().print(f"receipt of attempt {attempt}: {receipt_line(receipt)}", soft_wrap=True, markup=False)
-
-
-def _print_media(events: Sequence[Event]) -> None:
-    """The receipts of what was written without an attempt: cards, and units at their boot loader."""
-    from factory.cli.flash_show import receipt_line
-
-    for event in events:
-        if event.kind == "flash.written" and isinstance(receipt := event.data.get("receipt"), dict):
-            said = f"receipt of {event.slot} at {event.at:%Y-%m-%d %H:%M:%S}: {receipt_line(receipt)}"
-            show().print(said, soft_wrap=True, markup=False)
-
-
-def _events(events: Sequence[Event]) -> Any:
-    from rich.markup import escape
-    from rich.table import Table
-
-    from factory.values import canonical
-
-    def told(value: object) -> str:
-        return canonical(value).decode("utf-8") if isinstance(value, (dict, list)) else str(value)
-
-    table = Table(title="events", title_justify="left", pad_edge=False)
-    for name in ("seq", "at (UTC)", "station", "slot", "what", "data"):
-        table.add_column(name, overflow="fold")
-    for event in events:
-        data = ", ".join(f"{key}={told(value)}" for key, value in event.data.items() if value is not None)
-        at = f"{event.at:%Y-%m-%d %H:%M:%S}"
-        table.add_row(str(event.seq), at, event.station, event.slot or "", event.kind, escape(data))
     return table

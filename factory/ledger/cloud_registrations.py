@@ -149,7 +149,8 @@ def begin(
     }
     writer.connection.execute(insert(cloud_registrations).values(**row))
     told = {"token": token, "hardware_id": hardware_id, "product": product, "lot": lot, "parent": parent}
-    append(writer, "cloud.intent", attempt=attempt, data={**told, "sent": dict(sent)})
+    about = {hardware_id} if attempt is None else ()
+    append(writer, "cloud.intent", attempt=attempt, data={**told, "sent": dict(sent)}, about=about)
     return find(writer.connection, token)
 
 
@@ -173,7 +174,8 @@ def settle(
     writer.connection.execute(update(cloud_registrations).where(cloud_registrations.c.token == token).values(**values))
     told = {"token": token, "hardware_id": row.hardware_id, "was": str(was), "cause": cause}
     told |= {"device": values["device"], "fingerprint": values["fingerprint"]}
-    append(writer, f"cloud.{state}", attempt=row.attempt, data=told)
+    named = {row.hardware_id, str(values["device"] or row.hardware_id)} if row.attempt is None else ()
+    append(writer, f"cloud.{state}", attempt=row.attempt, data=told, about=named)
     return find(writer.connection, token)
 
 

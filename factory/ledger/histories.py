@@ -49,9 +49,20 @@ class UnitHistory:
 
 
 @dataclass(frozen=True, slots=True)
+class OnOrder:
+    """A row of an order: the lot, the file and the row in it, and the unit that has it (None: none was seen yet)."""
+
+    lot: str
+    file: str
+    row: int
+    unit: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
     """The answer to 'what was this?': units that own or owned the value, and attempts that only showed it, with their
-    receipts and events; `events` are flashes of media that no attempt belongs to.
+    receipts and events; `events` are also what no attempt belongs to: cards, orders, uploads, lots. `orders` are rows
+    of which no unit was seen yet. `more` is not 0 where units are left out, which a recall lists: so many at least.
     """
 
     value: str
@@ -59,11 +70,13 @@ class Trace:
     strangers: tuple[Attempt, ...]
     receipts: Receipts = field(default_factory=dict)
     events: tuple[Event, ...] = ()
+    orders: tuple[OnOrder, ...] = ()
+    more: int = 0
 
     @property
     def found(self) -> bool:
         """False when nobody ever showed this value."""
-        return bool(self.units or self.strangers or self.events)
+        return bool(self.units or self.strangers or self.events or self.orders or self.more)
 
     def as_json(self) -> dict[str, object]:
         """The trace as plain JSON values."""
@@ -77,6 +90,8 @@ class Trace:
                 for attempt in self.strangers
             ],
             "events": [event.as_json() for event in self.events if event.attempt not in own],
+            "orders": [{"lot": one.lot, "file": one.file, "row": one.row} for one in self.orders],
+            "more_units": self.more,
         }
 
 

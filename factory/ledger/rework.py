@@ -19,7 +19,7 @@ from factory.ledger.claim import DEVICE_NAME, HARDWARE_ID, MAC, SERIAL
 from factory.ledger.errors import Refused
 from factory.ledger.journal import append
 from factory.ledger.records import Attempt, as_data, as_text
-from factory.ledger.schema import DEAD_ROWS, attempts, events, identity_values, sightings, units, upload_rows
+from factory.ledger.schema import DEAD_ROWS, attempts, events, identity_values, passes, sightings, units, upload_rows
 from factory.ledger.store import Writer
 from factory.values import InvalidValue, Mac, RowState, UnitState
 
@@ -109,7 +109,9 @@ def change(writer: Writer, value: str, state: UnitState, reason: str, *, replace
     _set(writer, unit, state)
     add = state is UnitState.REWORK and bool(delete)
     changed = UnitChange(unit, last.hardware_id or "", was, state, reason, last, delete, add, successor)
-    append(writer, _KIND[state], slot=last.slot, attempt=last.id, data=changed.as_json())
+    # The unit that takes its place is led here by its own hardware id.
+    about = {successor} if successor else ()
+    append(writer, _KIND[state], slot=last.slot, attempt=last.id, data=changed.as_json(), about=about)
     return changed
 
 
@@ -221,4 +223,7 @@ def _before_quarantine(connection: Connection, unit: int) -> UnitState:
     mine = select(events.c.data).join(attempts, attempts.c.id == events.c.attempt)
     mine = mine.where(attempts.c.unit == unit, events.c.kind == _KIND[UnitState.QUARANTINED])
     newest = connection.execute(mine.order_by(events.c.at.desc(), events.c.seq.desc()).limit(1)).scalar()
-    return UnitState(as_data(newest).get("was", str(UnitState.REWORK)))
+    was = UnitState(as_data(newest).get("was", str(UnitState.REWORK)))
+    # It may have passed in quarantine: the attempt at work went on.
+    won = was is UnitState.OPEN and connection.execute(select(passes.c.id).where(passes.c.unit == unit)).first()
+    return UnitState.PASSED if won else was

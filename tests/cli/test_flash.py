@@ -105,7 +105,7 @@ def test_a_unit_that_passed_is_written_again_with_a_reason_and_passes_again(
     assert run(["ledger", "trace", done["hardware_id"], "--bench", str(floor.bench_file)]) == 0
     floor.open()
     said = " ".join(capsys.readouterr().out.split())
-    assert "files, to" in said and "read back: hash" in said
+    assert "by files over" in said and "read back: hash" in said
 
     floor.product_file.write_text(floor.product_file.read_text() + '\n[hardware]\nmodels = ["Router 3"]\n')
     code, refused = call(capsys, floor, image_of(floor, 1), "--reason", "new storage")

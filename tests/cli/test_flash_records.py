@@ -68,8 +68,8 @@ def test_the_card_of_a_unit_that_passed_wants_a_reason_and_lets_nobody_pass(
     assert history.state == "rework" and floor.ledger.passed_units(LOT) == ()
     assert floor.ledger.doctor() == ()
     assert run(["ledger", "trace", document_id(floor), "--bench", str(floor.bench_file)]) == 0
-    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("receipt of A at")]
-    assert "card, to " in line and "the same was found" in line
+    said = " ".join(capsys.readouterr().out.split())
+    assert "written: card, to " in said and "the same was found" in said
 
 
 def test_a_file_without_a_manifest_is_nobodys_image(floor: Floor, capsys: pytest.CaptureFixture[str]) -> None:
