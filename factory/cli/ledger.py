@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from factory.cli import ledger_audit, ledger_keep, ledger_recall, ledger_verify
+from factory.cli import ledger_audit, ledger_keep, ledger_recall, ledger_trace, ledger_verify
 from factory.cli.options import BenchOption, LedgerOption, use_ledger
 from factory.cli.session import Session, show, talk
 from factory.errors import Exit
@@ -31,6 +31,7 @@ def add_to(app: typer.Typer) -> None:
     ledger_keep.add_to(group)
     ledger_recall.add_to(group)
     ledger_audit.add_to(group)
+    ledger_trace.add_to(group)
     ledger_verify.add_to(group)
     app.add_typer(group, name="ledger")
 
