@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from factory.cli import ledger_audit, ledger_keep, ledger_recall, ledger_trace, ledger_verify
+from factory.cli import ledger_audit, ledger_keep, ledger_merge, ledger_recall, ledger_trace, ledger_verify
 from factory.cli.options import BenchOption, LedgerOption, use_ledger
-from factory.cli.session import Session, show, talk
-from factory.errors import Exit
+from factory.cli.session import Session, show
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from factory.config import Bench
@@ -26,9 +24,9 @@ def add_to(app: typer.Typer) -> None:
     """Add the group."""
     group = typer.Typer(help="What happened to every unit.", no_args_is_help=True)
     group.callback()(_group)
-    for command in (show_lots, trace):
-        group.command(command.__name__.removesuffix("_lots"))(command)
+    group.command("show")(show_lots)
     ledger_keep.add_to(group)
+    ledger_merge.add_to(group)
     ledger_recall.add_to(group)
     ledger_audit.add_to(group)
     ledger_trace.add_to(group)

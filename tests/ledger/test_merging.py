@@ -11,7 +11,17 @@ import pytest
 from sqlalchemy import select
 
 from factory.errors import UsageError
-from factory.ledger import BY_MAC, Ledger, LedgerError, MergeRefused, OrderFile, OrderKey, OrderRow, open_ledger
+from factory.ledger import (
+    BY_MAC,
+    Binding,
+    Ledger,
+    LedgerError,
+    MergeRefused,
+    OrderFile,
+    OrderKey,
+    OrderRow,
+    open_ledger,
+)
 from factory.ledger.merging.tables import MERGED, NOT_MERGED, OWN_RULES
 from factory.ledger.schema import metadata
 from factory.values import AttemptState, RowState, UnitState
@@ -287,7 +297,7 @@ def test_other_host_keys_for_the_same_addresses_are_two_boards(two: Two) -> None
 
 
 def test_a_lot_of_another_product(two: Two, tmp_path: Path) -> None:
-    other = made.Binding("router", "e" * 64, "b" * 64, 1)
+    other = Binding("router", "e" * 64, "b" * 64, 1)
     two.there.bind_lot(LOT, other, accept_reason="a new template")
     make_pass(two.there, 1, serial="SN1")
     # It was changed there, from what it is here: the other ledger's is the newer one.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Table, select, tuple_
 
 from factory.ledger.cloud_registrations import cloud_registrations
 from factory.ledger.journal import as_event
@@ -56,63 +56,69 @@ def of_uploads(plan: Plan) -> None:
             f"{one.name}, SHA-256 {one.sha256[:12]}, made at {one.at} by {one.station}" for one in (ours, row)
         ]
         plan.conflicts.append(Conflict("upload", what, here, there, sources=tuple(line.unit for line in listed)))
-    for row in _rows_of(plan, upload_rows):
-        _upload_row(plan, row)
+    for part in parts(list(_rows_of(plan, upload_rows))):
+        _upload_rows(plan, part)
 
 
 def of_registrations(plan: Plan) -> None:
     """Units that both sides have registered with a cloud, and what a cloud knows under two units."""
     mine = cloud_registrations.c
-    for row in _rows_of(plan, cloud_registrations):
-        ours = plan.target.execute(select(cloud_registrations).where(mine.token == row.token)).first()
-        if ours is not None:
-            if plan.both_changed(row.changed, ours.changed):
+    for part in parts(list(_rows_of(plan, cloud_registrations))):
+        same = select(cloud_registrations).where(mine.token.in_([row.token for row in part]))
+        known = {row.token: row for row in plan.target.execute(same)}
+        for row in part:
+            ours = known.get(row.token)
+            if ours is None:
+                _new_registration(plan, row)
+            elif plan.both_changed(row.changed, ours.changed):
                 _registration(plan, row, ours, "was changed here and there")
-            continue
-        live = mine.state.in_(_LIVE)
-        unit, same = plan.unit(row.unit), []
-        if row.state in _LIVE:
-            same += [(live & (mine.unit == unit), "its unit is registered twice")] if unit is not None else []
-            serial = live & (mine.product == row.product) & (mine.sn == row.sn)
-            same += [(serial, f"the serial number {row.sn} is registered twice")] if row.sn is not None else []
-        same += [(mine.device == row.device, f"the device {row.device} stands for two")] if row.device else []
-        for condition, what in same:
-            ours = plan.target.execute(select(cloud_registrations).where(condition)).first()
-            if ours is not None:
-                _registration(plan, row, ours, what)
-                break
 
 
-def of_changed(plan: Plan, table: Table, key: tuple[str, ...]) -> Iterator[tuple[Row[Any], Row[Any]]]:
-    """Rows of a table that were changed in both ledgers since they were the same: theirs and ours."""
-    named = [table.c[name] for name in key]
-    for portion in parts(plan.source.execute(select(table)).all()):
-        wanted = [tuple(getattr(row, name) for name in key) for row in portion]
-        found = plan.target.execute(select(table).where(tuple_(*named).in_(wanted)))
-        ours = {tuple(getattr(row, name) for name in key): row for row in found}
-        for row, names in zip(portion, wanted, strict=True):
-            if names in ours and plan.both_changed(row.changed, ours[names].changed):
-                yield row, ours[names]
+def _new_registration(plan: Plan, row: Row[Any]) -> None:
+    mine = cloud_registrations.c
+    live, unit = mine.state.in_(_LIVE), plan.unit(row.unit)
+    same: list[tuple[ColumnElement[bool], str]] = []
+    if row.state in _LIVE and unit is not None:
+        same.append((live & (mine.unit == unit), "its unit is registered twice"))
+    if row.state in _LIVE and row.sn is not None:
+        serial = live & (mine.product == row.product) & (mine.sn == row.sn)
+        same.append((serial, f"the serial number {row.sn} is registered twice"))
+    if row.device is not None:
+        same.append((mine.device == row.device, f"the device {row.device} stands for two"))
+    for condition, what in same:
+        ours = plan.target.execute(select(cloud_registrations).where(condition)).first()
+        if ours is not None and not _removed_there(plan, ours):
+            _registration(plan, row, ours, what)
+            return
 
 
-def _upload_row(plan: Plan, row: Row[Any]) -> None:
+def _removed_there(plan: Plan, ours: Row[Any]) -> bool:
+    """Whether ours is one that the other ledger has ended since, which makes room for its next."""
+    same = select(cloud_registrations).where(cloud_registrations.c.token == ours.token)
+    row = plan.source.execute(same).first()
+    return row is not None and row.state not in _LIVE and row.changed > ours.changed
+
+
+def _upload_rows(plan: Plan, rows: Sequence[Row[Any]]) -> None:
     mine = upload_rows.c
-    place = (mine.upload == row.upload) & (mine.position == row.position)
-    ours = plan.target.execute(select(upload_rows).where(place)).first()
-    if ours is not None:
-        if not plan.both_changed(row.changed, ours.changed):
-            return
-        what = f"row {row.position} of {row.upload} was changed here and there"
-    else:
-        unit = plan.unit(row.unit)
-        if unit is None or row.state in DEAD_ROWS:
-            return
-        live = (mine.unit == unit) & mine.state.not_in(DEAD_ROWS)
-        ours = plan.target.execute(select(upload_rows).where(live)).first()
+    places = [(row.upload, row.position) for row in rows]
+    same = plan.target.execute(select(upload_rows).where(tuple_(mine.upload, mine.position).in_(places)))
+    ours = {(row.upload, row.position): row for row in same}
+    units = [unit for unit in (plan.unit(row.unit) for row in rows) if unit is not None]
+    live = plan.target.execute(select(upload_rows).where(mine.unit.in_(units), mine.state.not_in(DEAD_ROWS)))
+    listed = {row.unit: row for row in live}
+    for row in rows:
+        known = ours.get((row.upload, row.position))
+        other = listed.get(plan.unit(row.unit))
+        if known is not None:
+            if plan.both_changed(row.changed, known.changed):
+                _upload_row(plan, row, known, f"row {row.position} of {row.upload} was changed here and there")
         # One that was changed there to be no more live makes room.
-        if ours is None or _dead_there(plan, ours):
-            return
-        what = "a unit stands in two live uploads"
+        elif row.state not in DEAD_ROWS and other is not None and not _dead_there(plan, other):
+            _upload_row(plan, row, other, "a unit stands in two live uploads")
+
+
+def _upload_row(plan: Plan, row: Row[Any], ours: Row[Any], what: str) -> None:
     plan.leave_out(upload_rows, row)
     here, there = [f"{one.upload} row {one.position}: {one.state} since {one.changed}" for one in (ours, row)]
     plan.conflicts.append(Conflict("upload", what, here, there, units=(ours.unit,), sources=(row.unit,)))

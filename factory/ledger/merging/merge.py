@@ -79,11 +79,27 @@ def merge(
     set aside here, and the other side's attempts at them are kept without a unit; a chain that goes on in two ways is
     refused all the same.
     """
-    tell = progress or (lambda _what, _count: None)
-    target = writer.connection
+    found = look(source, writer.connection, location, quarantine=quarantine)
+    return Merge(location, found.chains) if found.plan is None else _take(writer, found, found.plan, location, progress)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a merge would do. `plan` is None where everything is here already; `touched` are the other ledger's attempts
+    of which it tells something new, `conflicts` those that no earlier merge has settled.
+    """
+
+    chains: tuple[Chain, ...]
+    plan: Plan | None = None
+    touched: frozenset[int] = frozenset()
+    conflicts: tuple[Conflict, ...] = ()
+
+
+def look(source: Connection, target: Connection, location: str, *, quarantine: bool) -> Look:
+    """Look at both ledgers and write nothing. Raises MergeRefused."""
     chains, conflicts = compare(source, target, rename=quarantine)
     if not any(chain.fresh for chain in chains):
-        return Merge(location, chains)
+        return Look(chains)
     _refuse(location, tuple(one for one in conflicts if one.fatal))
     known, touched = attempts_known(source, target, chains), touched_since(source, chains)
     placed = place(source, target, chains, known, touched)
@@ -92,31 +108,28 @@ def merge(
     fresh = unsettled(target, tuple(plan.conflicts))
     if not quarantine:
         _refuse(location, fresh)
+    return Look(chains, plan, frozenset(touched), fresh)
+
+
+def _take(writer: Writer, found: Look, plan: Plan, location: str, progress: Progress | None) -> Merge:
+    tell = progress or (lambda _what, _count: None)
     _take_lots(plan)
     new = take_units(plan)
     tell("units", new)
-    attempts = take_attempts(plan, touched)
+    attempts = take_attempts(plan, found.touched)
     tell("attempts", attempts)
     copied = 0
-    for copied in copy(source, target, chains, plan.numbers["attempts"]):
+    for copied in copy(plan.source, plan.target, found.chains, plan.numbers["attempts"]):
         tell("events", copied)
     for spec in MERGED:
         tell(spec.table.name.replace("_", " "), copy_rows(writer, plan, spec))
     settle_unknown(writer, plan)
-    set_aside = tuple(_quarantine(writer, plan, fresh))
-    _require_whole(target, chains)
-    places = placed.places.values()
-    done = Merge(
-        location,
-        chains,
-        new,
-        sum(one.here is not None and not one.aside for one in places),
-        sum(one.aside for one in places),
-        attempts,
-        copied,
-        fresh,
-        set_aside,
-    )
+    set_aside = tuple(_quarantine(writer, plan, found.conflicts))
+    _require_whole(plan.target, found.chains)
+    places = plan.places.values()
+    followed = sum(one.here is not None and not one.aside for one in places)
+    aside = sum(one.aside for one in places)
+    done = Merge(location, found.chains, new, followed, aside, attempts, copied, found.conflicts, set_aside)
     append(writer, "ledger.merged", data=done.as_json())
     return done
 
@@ -124,7 +137,7 @@ def merge(
 def _plan(
     source: Connection, target: Connection, chains: tuple[Chain, ...], known: dict[int, int], placed: Placed
 ) -> Plan:
-    """Everything that is looked at before the first row is written."""
+    """What of the other ledger is here already, and everything that contradicts."""
     numbers: dict[str, dict[int, int]] = {spec.table.name: {} for spec in MERGED if spec.number is not None}
     numbers["attempts"] = dict(known)
     numbers["units"] = units_known(source, target, known, placed.places)

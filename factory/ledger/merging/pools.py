@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, select, tuple_
 
 from factory.ledger.merging.conflicts import Conflict
 from factory.ledger.merging.plan import Plan
+from factory.ledger.merging.sides import parts
 from factory.ledger.pool_tables import pool_cells, pool_ranges, pools
 
 _BOUND = ("kind", "each", "align")
@@ -28,8 +29,12 @@ def of_pools(plan: Plan) -> None:
             plan.conflicts.append(Conflict("pool", f"pool {row.name} of {row.product} is made otherwise", here, there))
     for row in plan.source.execute(select(pool_ranges).order_by(pool_ranges.c.id)).all():
         _range(plan, row)
-    for row in plan.source.execute(select(pool_cells).order_by(pool_cells.c.value)).all():
-        _cell(plan, row)
+    for part in parts(plan.source.execute(select(pool_cells).order_by(pool_cells.c.value)).all()):
+        values = [(row.kind, row.value) for row in part]
+        known = plan.target.execute(select(pool_cells).where(tuple_(pool_cells.c.kind, pool_cells.c.value).in_(values)))
+        held = {(row.kind, row.value): row for row in known}
+        for row in part:
+            _cell(plan, row, held.get((row.kind, row.value)))
 
 
 def _range(plan: Plan, row: Row[Any]) -> None:
@@ -45,10 +50,8 @@ def _range(plan: Plan, row: Row[Any]) -> None:
         plan.conflicts.append(Conflict("pool", what, here, there))
 
 
-def _cell(plan: Plan, row: Row[Any]) -> None:
+def _cell(plan: Plan, row: Row[Any], ours: Row[Any] | None) -> None:
     mine, pool = pool_cells.c, _pool(plan, row)
-    same = (mine.kind == row.kind) & (mine.value == row.value)
-    ours = plan.target.execute(select(pool_cells).where(same)).first()
     if ours is not None:
         if ours.key != row.key:
             _conflict(plan, f"{row.kind} {row.value} was given twice", ours, row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, delete, insert, or_, select, update
@@ -41,7 +41,7 @@ def take_units(plan: Plan) -> int:
     return len(new)
 
 
-def take_attempts(plan: Plan, touched: set[int]) -> int:
+def take_attempts(plan: Plan, touched: Collection[int]) -> int:
     """Insert the attempts that are not here, and bring those that are to where they stand now. Returns how many are
     new.
     """
