@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from factory.cli import rehearse_clouds, rehearse_lot
+from factory.cli import rehearse_clouds, rehearse_labels, rehearse_lot
 from factory.cli.session import show, talk
 from factory.errors import UsageError
 
@@ -29,6 +30,7 @@ def add_to(app: typer.Typer) -> None:
     group.command("bench")(bench)
     rehearse_clouds.add_to(group)
     rehearse_lot.add_to(group)
+    rehearse_labels.add_to(group)
     app.add_typer(group, name="rehearse")
 
 
@@ -54,12 +56,17 @@ def bench(
     unaddressed: Annotated[
         bool, typer.Option("--unaddressed", help="The units come without an address, and get one from a pool.")
     ] = False,
+    labels: Annotated[
+        bool, typer.Option("--labels", help="Each unit gets a label, from a simulated printer with a scanner.")
+    ] = False,
 ) -> None:
     """Start simulated units and leave them running until Ctrl-C, for `factory read`, `factory run` and people.
 
     Example:  factory rehearse bench --units 2 --fault kernel-messages
 
     Example:  factory rehearse bench --unaddressed
+
+    Example:  factory rehearse bench --labels
 
     Example:  factory rehearse bench --qemu 1
 
@@ -79,9 +86,9 @@ def bench(
         raise UsageError("--kernel and --modules are for QEMU units", hint="Add --qemu 1.")
     if qemu is not None and uboot is not None:
         raise UsageError("--qemu and --uboot are benches of their own", hint="Start two, with two folders --out.")
-    if (faults or unaddressed) and (qemu is not None or uboot is not None):
-        hint = "Leave out --fault, --unaddressed, --qemu, --uboot."
-        raise UsageError("only simulated Linux units have faults by name, or no address", hint=hint)
+    if (faults or unaddressed or labels) and (qemu is not None or uboot is not None):
+        hint = "Leave out --fault, --unaddressed, --labels, --qemu, --uboot."
+        raise UsageError("only simulated Linux units have faults by name, no address, or labels", hint=hint)
     if out.exists() and any(out.iterdir()):
         raise UsageError(f"{out} is not empty", hint="Give another folder with --out, or delete this one.")
     out.mkdir(parents=True, exist_ok=True)
@@ -94,13 +101,14 @@ def bench(
     if uboot is not None:
         uboot_bench(uboot, out, baud, ended)
         return
-    _simulated_bench(out, bench_plans(units, faults), baud, ended, unaddressed=unaddressed)
+    _simulated_bench(out, bench_plans(units, faults), baud, ended, unaddressed=unaddressed, labels=labels)
     talk().print("the units are gone")
 
 
 def _simulated_bench(
-    out: Path, plans: Sequence[UnitPlan], baud: int, ended: threading.Event, *, unaddressed: bool
+    out: Path, plans: Sequence[UnitPlan], baud: int, ended: threading.Event, *, unaddressed: bool, labels: bool
 ) -> None:
+    from factory.cli.rehearse_labels import labels_of_bench
     from factory.cli.rehearse_pools import add_pool
     from factory.demo import write_rehearsal
     from factory.rehearsal.bench import SimulatedBench
@@ -109,8 +117,9 @@ def _simulated_bench(
     with SimulatedBench(out / "units", without_address(plans) if unaddressed else plans, baud=baud) as simulated:
         product, bench_file = write_rehearsal(simulated, out)
         addresses = add_pool(product, out) if unaddressed else None
-        _explain(simulated, product, bench_file, addresses)
-        ended.wait()
+        with labels_of_bench(product, bench_file, out) if labels else contextlib.nullcontext("") as scans:
+            _explain(simulated, product, bench_file, addresses, scans)
+            ended.wait()
 
 
 def _fault(name: str) -> Fault:
@@ -125,7 +134,7 @@ def _fault(name: str) -> Fault:
     raise UsageError(f"there is no fault {name!r}", hint=hint)
 
 
-def _explain(simulated: SimulatedBench, product: Path, bench_file: Path, addresses: Path | None) -> None:
+def _explain(simulated: SimulatedBench, product: Path, bench_file: Path, addresses: Path | None, scans: str) -> None:
     from factory.cli.rehearse_pools import commands
 
     lines: Sequence[str] = [
@@ -134,7 +143,7 @@ def _explain(simulated: SimulatedBench, product: Path, bench_file: Path, address
         "in another terminal:",
         f"  factory read --product {product} ROUTE      (what stands after a unit's name above: one of its routes)",
         *(commands(product, bench_file, addresses) if addresses else ()),
-        f"  factory run --product {product} --bench {bench_file} --lot PRACTICE",
+        f"  factory run --product {product} --bench {bench_file} --lot PRACTICE{scans}",
         "Ctrl-C here ends it.",
     ]
     for line in lines:

@@ -16,9 +16,10 @@ from factory.cli.options import LedgerOption, logged_in, use_ledger
 from factory.cli.session import Session, print_line, show, talk
 
 if TYPE_CHECKING:
-    from factory.cli.keys import Keyboard
     from factory.cli.screen import Screen
+    from factory.cli.typed import Typed
     from factory.line import Line, OneFlash, Summary
+    from factory.values import Event
 
 
 def _reason(although: str) -> Any:
@@ -44,6 +45,12 @@ def run(
     accept_changed_product: Annotated[str | None, _reason("product or templates changed")] = None,
     accept_first_article: Annotated[str | None, _reason("its first article failed")] = None,
     accept_failures: Annotated[str | None, _reason("equal failures stopped it")] = None,
+    scans: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Where labels are scanned: a file that grows, a pipe, a device, or - (stdin)."
+        ),
+    ] = None,
     ledger: LedgerOption = None,
     json_lines: Annotated[bool, typer.Option("--json-lines", help="Print every event as a line of JSON.")] = False,
 ) -> None:
@@ -79,10 +86,11 @@ def run(
             accept_failures=accept_failures,
             slots=slot,
             images_out=images or station.folder / "images",
-            interactive=sys.stdin.isatty() and not json_lines,
+            interactive=sys.stdin.isatty() and not json_lines and scans != "-",
+            scans=scans is not None or _has_keyboard(json_lines=json_lines),
             debug=session.debug,
         )
-        summary = _drive(line, units, json_lines=json_lines)
+        summary = _drive(line, units, scans, json_lines=json_lines)
     if json_lines:
         print_line(summary.as_json())
     else:
@@ -117,41 +125,44 @@ def interruptible(line: Line | OneFlash, screen: Screen | None = None) -> Iterat
             signal.signal(number, handler)
 
 
-def _drive(line: Line, units: int | None, *, json_lines: bool) -> Summary:
+def _has_keyboard(*, json_lines: bool) -> bool:
+    return not json_lines and sys.stdin.isatty() and talk().is_terminal
+
+
+def _drive(line: Line, units: int | None, scans: str | None, *, json_lines: bool) -> Summary:
     from factory.cli.screen import Screen, live
+    from factory.cli.typed import Typed
 
     with contextlib.ExitStack() as stack:
         screen = Screen(line.slots)
+        typed = Typed(line, screen)
         stack.enter_context(interruptible(line, screen))
+        if scans is not None:
+            stack.enter_context(_scanner(scans, line, typed, quiet=json_lines or talk().is_terminal))
         if json_lines:
-            return line.run(units=units, on_event=lambda event: print_line(event.as_json()))
-        console = talk()
-        if sys.stdin.isatty() and console.is_terminal:
-            keyboard = stack.enter_context(_keyboard(line, screen))
+
+            def tell(event: Event) -> None:
+                screen.follow(event)
+                print_line(event.as_json())
+
+            return line.run(units=units, on_event=tell)
+        if scans != "-" and _has_keyboard(json_lines=json_lines):
+            from factory.cli.keys import Keyboard
+            from factory.labels import complete_code
+
+            keyboard = stack.enter_context(Keyboard(typed.take, complete_code))
             screen = screen.with_footer(keyboard.footer)
-        follow = stack.enter_context(live(screen, console))
+        follow = stack.enter_context(live(screen, talk()))
         return line.run(units=units, on_event=follow)
 
 
-def _keyboard(line: Line, screen: Screen) -> Keyboard:
-    from factory.cli.keys import Keyboard
-    from factory.line import Key
+def _scanner(source: str, line: Line, typed: Typed, *, quiet: bool) -> contextlib.AbstractContextManager[None]:
+    """Read scans from a file or a device; what comes of each is told unless the screen does."""
+    from factory.cli.scanner import scans_from
 
-    def on_line(text: str) -> None:
-        slot, key = text, Key.HERE
-        if text in ("y", "n"):
-            asked = [name for name, view in screen.views.items() if view.question]
-            if not asked:
-                keyboard.answer = "nothing was asked"
-                return
-            slot, key = asked[0], Key.YES if text == "y" else Key.NO
-        elif text not in screen.views:
-            keyboard.answer = f"no slot {text}"
-            return
-        elif screen.views[text].state in ("pass", "fail"):
-            key = Key.REMOVED
-        keyboard.answer = f"{slot}: {key}"
-        line.press(slot, key)
+    def take(text: str) -> None:
+        answer = typed.take(text)
+        if not quiet:
+            talk().print(f"scan: {answer}", soft_wrap=True, markup=False)
 
-    keyboard = Keyboard(on_line)
-    return keyboard
+    return scans_from(source, take, line.end_scans)

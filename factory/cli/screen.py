@@ -19,6 +19,8 @@ _STYLES = {
     "working": "bold cyan",
     "pass": "bold white on green",
     "fail": "bold white on red",
+    "scan": "bold black on yellow",
+    "wrong": "bold white on red",
     "stopped": "bold black on yellow",
 }
 
@@ -92,7 +94,7 @@ class Screen:
             badge, _, detail = view.text.partition(": ")
             if view.question:
                 badge, detail = "y or n?", view.question
-            elif view.state in ("fail", "stopped") and view.hint:
+            elif view.state in ("fail", "wrong", "stopped") and view.hint:
                 detail += f"\n{view.hint}"
             detail += f" {view.progress}"
             style = "bold black on yellow" if view.question else _STYLES.get(view.state, "")
@@ -111,7 +113,12 @@ def live(screen: Screen, console: Console) -> Iterator[Callable[[Event], None]]:
         with Live(get_renderable=screen.table, console=console, refresh_per_second=8):
             yield screen.follow
     else:
-        yield lambda event: _plain(event, console)
+
+        def follow(event: Event) -> None:
+            screen.follow(event)
+            _plain(event, console)
+
+        yield follow
 
 
 def result_table(rows: Sequence[Any]) -> Table:
@@ -143,7 +150,7 @@ def _plain(event: Event, console: Console) -> None:
     if event.kind == "slot.state":
         data = event.data
         who = f" {data['hardware_id']}" if data.get("hardware_id") else ""
-        hint = f" - {data['hint']}" if data.get("hint") and data["state"] in ("fail", "stopped") else ""
+        hint = f" - {data['hint']}" if data.get("hint") and data["state"] in ("fail", "wrong", "stopped") else ""
         console.print(f"{event.slot}:{who} {data['text']}{hint}", soft_wrap=True, markup=False)
     elif event.kind == "line.warning":
         console.print(f"warning: {event.data['message']}", style="yellow", soft_wrap=True, markup=False)

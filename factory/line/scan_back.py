@@ -43,7 +43,7 @@ def scan_back(
     wrong = 0
     tools.keys.forget()
     keys = _KEYS if reprint else "n + Enter gives up"
-    ask = f"SCAN the label of this unit ({keys})"
+    ask = f"SCAN: the label of this unit ({keys})"
     _show(tools, SlotState.SCAN, ask, label)
     while True:
         if tools.cancel.is_set():
@@ -71,7 +71,7 @@ def scan_back(
                 code="label.no-scanner",
             )
         if scan.heard is Heard.REMARK:
-            _show(tools, SlotState.SCAN, f"SCAN the label of this unit: {scan.message}", label)
+            _show(tools, SlotState.SCAN, f"SCAN: {scan.message}", label)
             continue
         wrong += 1
         _tell_wrong(tools, scan, label, left=tries - wrong)
