@@ -6,7 +6,8 @@ import contextlib
 import itertools
 import os
 import secrets
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -56,6 +57,63 @@ def replacing(path: Path, *, mode: int = PUBLIC, durable: bool = True) -> Iterat
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+class FileTaken(FileError):  # noqa: N818 - reads as what happened
+    """The name of a file that was to appear was given to another one meanwhile, which stays as it is."""
+
+    code = "files.taken"
+
+
+@contextlib.contextmanager
+def appearing(path: Path, *, mode: int = PRIVATE, beside: Sequence[str] = ()) -> Iterator[Path]:
+    """An empty temporary file in the target's folder, for a writer that wants a name (SQLite), which appears as `path`
+    when the block ends well: synced, and never in the place of a file that is there. `beside` are endings of files
+    that the writer makes next to its own; they are removed with it.
+
+    Raises FileTaken where `path` is there by then; FileError with the path and the system's reason.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        temporary.touch(mode=mode, exist_ok=False)
+        yield temporary
+        _sync_file(temporary)
+        try:
+            path.hardlink_to(temporary)  # unlike a rename it takes nothing's place
+        except FileExistsError as error:
+            raise FileTaken(f"{path} was made by somebody else meanwhile", hint="Name another file.") from error
+        sync_folder(path.parent)
+    except OSError as error:
+        raise _failed("make", path, error, "The disk must know hard links.") from error
+    finally:
+        for ending in ("", *beside):
+            temporary.with_name(temporary.name + ending).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_folder(path: Path, *, mode: int = 0o700) -> Iterator[Path]:
+    """An empty folder beside `path`, to be filled, that takes its place when the block ends well.
+
+    Every folder in it is synced; its files are the caller's to sync, as `write_bytes` does. A power cut between the
+    two renames leaves no folder under the name, never half of one. Raises FileError; what was there stays then.
+    """
+    staging, old = (path.with_name(f".{path.name}.{secrets.token_hex(4)}.{ending}") for ending in ("tmp", "old"))
+    try:
+        staging.mkdir(mode=mode)
+        yield staging
+        for folder in (staging, *(below for below in staging.rglob("*") if below.is_dir())):
+            sync_folder(folder)
+        if path.exists():
+            path.rename(old)
+        staging.rename(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise _failed("write", path, error) from error
+    finally:
+        if old.exists() and not path.exists():
+            old.rename(path)
+        shutil.rmtree(staging, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def write_bytes(path: Path, content: bytes, *, mode: int = PUBLIC) -> None:
@@ -109,8 +167,15 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _failed(action: str, path: Path, error: OSError) -> FileError:
+def _sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDWR | _PLATFORM_FLAGS)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _failed(action: str, path: Path, error: OSError, more: str = "") -> FileError:
     reason = error.strerror or type(error).__name__
-    return FileError(
-        f"cannot {action} {path}: {reason}", hint="Check the path, its rights and the free space of the disk."
-    )
+    hint = f"Check the path, its rights and the free space of the disk. {more}".rstrip()
+    return FileError(f"cannot {action} {path}: {reason}", hint=hint)

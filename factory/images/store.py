@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
 from pathlib import Path
 
-from factory.files import PRIVATE, FileError, make_folder, read_bytes, replacing, sync_folder, write_bytes
+from factory.files import PRIVATE, FileError, make_folder, read_bytes, replacing, replacing_folder, write_bytes
 from factory.images.ext4.sparse import Sparse
 from factory.images.formats.names import LARGEST, SUFFIXES, Format
 from factory.images.image import Image
@@ -77,32 +75,13 @@ def _sparse(path: Path) -> Sparse:
 
 def write_folder(image: Image, path: Path) -> None:
     """Written beside its place and moved there whole. A power cut between the two moves leaves no image under the
-    name, never half of one.
+    name, never half of one. Raises FileError.
     """
-    staging = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    old = path.with_name(f".{path.name}.{secrets.token_hex(4)}.old")
-    try:
-        staging.mkdir(mode=0o700)
+    modes = {entry.path: entry.mode for entry in image.manifest.files}
+    with replacing_folder(path) as staging:
         for entry in image.manifest.files:
             if entry.is_folder:
                 (staging / entry.path).mkdir()
                 (staging / entry.path).chmod(entry.mode)
         for name, content in image.contents.items():
-            mode = next(entry.mode for entry in image.manifest.files if entry.path == name)
-            write_bytes(staging / name, content, mode=mode)
-        for entry in image.manifest.files:
-            if entry.is_folder:
-                sync_folder(staging / entry.path)  # an empty one has no file that did it
-        sync_folder(staging)
-        if path.exists():
-            path.rename(old)
-        staging.rename(path)
-        sync_folder(path.parent)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise FileError(f"cannot write the image {path}: {reason}", hint="Check the folder and its space.") from error
-    finally:
-        if old.exists() and not path.exists():
-            old.rename(path)
-        shutil.rmtree(staging, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+            write_bytes(staging / name, content, mode=modes[name])

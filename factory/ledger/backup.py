@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -14,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection, MetaData, Table, func, insert, select
 
 from factory.errors import UsageError
-from factory.files import PRIVATE, FileError, sync_folder
+from factory.files import appearing
 from factory.ledger import migrate, sqlite
 from factory.ledger.checks import verify
 from factory.ledger.records import damaged
@@ -24,7 +21,6 @@ from factory.ledger.store import Signature, Store, utc_now
 Progress = Callable[[str, int, int], None]
 """Called with a table's name, the rows copied so far, and how many there are."""
 _ROWS = 2000
-_SIDE_FILES = ("", "-wal", "-shm", "-journal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,44 +48,17 @@ def backup(store: Store, target: Path, *, progress: Progress | None = None) -> B
     """Copy one committed state of the ledger to `target`, which must not exist. The copy is a ledger like any other:
     it was opened, its constraints and chains were checked and its rows counted before it got its name.
 
-    Raises UsageError when the name is taken, FileError when it cannot be written, LedgerError when the ledger or its
-    copy is damaged.
+    Raises UsageError when the name is taken, FileError when it cannot be written or was taken meanwhile, LedgerError
+    when the ledger or its copy is damaged.
     """
     if target.exists():
         raise UsageError(f"{target} exists already", hint="Name another file: a backup is never overwritten.")
-    with _temporary(target) as temporary:
+    with appearing(target, beside=sqlite.SIDE_FILES) as temporary:
         if isinstance(store.database, SqliteDatabase):
             _copy_pages(store.database.path, temporary)
         else:
             _copy_rows(store, temporary, progress)
-        made = _checked(temporary, target)
-        descriptor = os.open(temporary, os.O_RDWR)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        try:
-            target.hardlink_to(temporary)
-        except FileExistsError as error:
-            raise UsageError(f"{target} was made by somebody else meanwhile", hint="Name another file.") from error
-        sync_folder(target.parent)
-    return made
-
-
-@contextlib.contextmanager
-def _temporary(target: Path) -> Iterator[Path]:
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        temporary.touch(mode=PRIVATE, exist_ok=False)
-        yield temporary
-    except OSError as error:
-        raise FileError(
-            f"cannot write the backup {target}: {error.strerror or type(error).__name__}",
-            hint="Nothing was changed. Check the folder's rights and the free space; the disk must know hard links.",
-        ) from error
-    finally:
-        for suffix in _SIDE_FILES:
-            temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
+        return _checked(temporary, target)
 
 
 def _copy_pages(path: Path, temporary: Path) -> None:

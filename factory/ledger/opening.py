@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import contextlib
 from pathlib import Path
 
 from sqlalchemy import URL, make_url
@@ -10,7 +10,7 @@ from sqlalchemy.exc import ArgumentError
 
 import factory
 from factory.errors import UsageError
-from factory.files import PRIVATE, FileError, sync_folder
+from factory.files import FileTaken, appearing
 from factory.ledger import migrate, postgres, sqlite
 from factory.ledger.ledger import Ledger
 from factory.ledger.postgres import PostgresDatabase
@@ -176,24 +176,8 @@ def _parsed(url: str) -> URL:
 
 def _create(path: Path) -> None:
     """Make the ledger beside its place and link it there: a crash leaves none, and the first of two makers wins."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        temporary.touch(mode=PRIVATE, exist_ok=False)
+    with contextlib.suppress(FileTaken), appearing(path, beside=sqlite.SIDE_FILES) as temporary:
         _fill(temporary)
-        try:
-            path.hardlink_to(temporary)
-        except FileExistsError:
-            return
-        sync_folder(path.parent)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise FileError(
-            f"cannot make the ledger {path}: {reason}",
-            hint="Check the folder's rights and the free space; the disk must know hard links.",
-        ) from error
-    finally:
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
 
 
 def _fill(path: Path) -> None:

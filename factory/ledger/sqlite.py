@@ -20,6 +20,7 @@ from factory.ledger.records import damaged
 
 BUSY_SECONDS = 30.0
 WRITER = "factory_writer"
+SIDE_FILES = ("-wal", "-shm", "-journal")
 _MOUNTS = Path("/proc/self/mountinfo")
 _NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "coda", "gfs2", "lustre", "ncpfs", "ocfs2"}

@@ -149,7 +149,12 @@ def test_a_checkpoint(folder: Path) -> None:
 def test_a_device_key(folder: Path) -> None:
     store = KeyStore(folder / "keys")
     key = DeviceKey("id-1", Secret("access-key"), {})
-    for what in failures(folder, lambda: (store.require_room(), store.put("0123456789abcdef", key))):
+
+    def work() -> None:
+        store.require_room()
+        store.put("0123456789abcdef", key)
+
+    for what in failures(folder, work):
         assert all(store.open(kept.token) == key for kept in store.kept()), what
         assert [name for name in temporaries(folder) if name != ".probe"] == [], what
 
