@@ -48,9 +48,9 @@ def export(
 ) -> None:
     """Write the portal's CSV of a lot, and the same as a workbook for people.
 
-    Only passed units that are in no other upload. The files hold registration keys and are readable by you alone; a
-    manifest beside them has their SHA-256 and no key. Never open the CSV in a spreadsheet program, it changes
-    identifiers: look at the workbook.
+    Only passed units that are in no other upload and did every stage. The files hold registration keys and are
+    readable by you alone; a manifest beside them has their SHA-256 and no key. Never open the CSV in a spreadsheet
+    program, it changes identifiers: look at the workbook.
 
     Example:  factory sheet export --lot 2026-11-A --product acme/product.toml --out upload
     """
@@ -72,7 +72,8 @@ def export(
     if json:
         files = [str(path) for path in done.files]
         named = {"workbook": str(done.workbook), "manifest": str(done.manifest)}
-        session.print_json({"lot": lot, "rows": done.rows, "files": files, **named, "signed_by": _fingerprint(key)})
+        told = {"lot": lot, "rows": done.rows, "waiting": dict(done.waiting), "files": files, **named}
+        session.print_json(told | {"signed_by": _fingerprint(key)})
         return
     console = talk()
     console.print(f"{done.rows} units of lot {lot}", markup=False)
@@ -82,6 +83,8 @@ def export(
     console.print(f"  manifest  {done.manifest}", soft_wrap=True, markup=False)
     signed = f"  signed    by {_fingerprint(key)}" if key else "  not signed: [station] signing_key is not set"
     console.print(signed, style="none" if key else "yellow", markup=False)
+    for stage, count in done.waiting.items():
+        console.print(f"  left out  {count} that wait for stage {stage}", style="yellow", markup=False)
 
 
 def manifest(

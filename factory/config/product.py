@@ -190,6 +190,11 @@ class Product(Section):
     folder: Path = Field(default=Path(), exclude=True, repr=False)
     sha256: str = Field(default="", exclude=True, repr=False)
 
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The names of the stages in order, the flash first; empty where none is declared."""
+        return tuple(stage.name for stage in self.stage)
+
     @model_validator(mode="after")
     def _absolute_root(self) -> Self:
         root = self.image.root

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from factory.ledger import checkpoints, holdings, journal, orders, rework, uploads, verdicts
+from factory.ledger import stages as journal_of_stages
 from factory.ledger.backup import Backup, Progress, backup
 from factory.ledger.checkpoints import Checkpoint
 from factory.ledger.order_records import Head, Holding, Imported, OrderFile, OrderRow, Verdict, VerdictsTaken
@@ -49,9 +50,11 @@ class Office:
         with self._store.reading() as connection:
             return uploads.next_number(connection, lot)
 
-    def mark_exported(self, lot: str, files: Sequence[UploadFile]) -> Event:
-        """Record the files of one export, all or none. Raises UsageError `ledger.already-exported`."""
-        return self._store.write(lambda writer: uploads.export(writer, lot, files))
+    def mark_exported(self, lot: str, files: Sequence[UploadFile], *, stages: Sequence[str] = ()) -> Event:
+        """Record the files of one export, all or none. `stages` are the product's in order, the flash first. Raises
+        UsageError: `ledger.already-exported`; `ledger.stage-due` for a unit that has not done every stage.
+        """
+        return self._store.write(lambda writer: journal_of_stages.export(writer, lot, files, stages))
 
     def uploads(self, lot: str | None = None) -> tuple[UploadRecord, ...]:
         """The uploads of a lot, or all."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
-from factory.ledger import lots
+from factory.ledger import lot_stops, lots, stages
 from factory.ledger.attempts import as_attempt
 from factory.ledger.records import LotRecord, LotSummary, Overview
 from factory.ledger.schema import attempts, units, upload_rows, uploads
@@ -25,11 +25,14 @@ def _summary(connection: Connection, lot: LotRecord) -> LotSummary:
     owned = select(attempts.c.unit).where(of_lot, attempts.c.unit.is_not(None)).distinct()
     by_unit = select(units.c.state, func.count()).where(units.c.id.in_(owned))
     by_row = select(upload_rows.c.state, func.count()).join(uploads, uploads.c.name == upload_rows.c.upload)
+    stop = lot_stops.standing(connection, lot.name)
     return LotSummary(
         lot,
         _counts(connection, by_attempt.group_by(attempts.c.state)),
         _counts(connection, by_unit.group_by(units.c.state)),
         _counts(connection, by_row.where(uploads.c.lot == lot.name).group_by(upload_rows.c.state)),
+        stages.counts(connection, lot.name),
+        None if stop is None else stop.told(),
     )
 
 

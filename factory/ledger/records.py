@@ -227,12 +227,16 @@ class UploadRecord:
 
 @dataclass(frozen=True, slots=True)
 class LotSummary:
-    """A lot with its counts: attempts, units and upload rows by state."""
+    """A lot with its counts: attempts, units and upload rows by state, units by stage and outcome; and what stopped
+    it, if it is stopped.
+    """
 
     lot: LotRecord
     attempts: Mapping[str, int]
     units: Mapping[str, int]
     rows: Mapping[str, int]
+    stages: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    stopped: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +259,8 @@ class Overview:
                     "attempts": dict(summary.attempts),
                     "units": dict(summary.units),
                     "rows": dict(summary.rows),
+                    "stages": {stage: dict(counts) for stage, counts in summary.stages.items()},
+                    "stopped": summary.stopped,
                 }
                 for summary in self.lots
             ],

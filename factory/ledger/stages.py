@@ -11,12 +11,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, insert, select
 
+from factory.errors import UsageError
 from factory.ledger import admission, uploads
 from factory.ledger import attempts as journal_of_attempts
 from factory.ledger.claim import Owner, Verdict, claim_of, judge
 from factory.ledger.errors import Refused
 from factory.ledger.journal import append
-from factory.ledger.records import PassedUnit, as_text, as_time
+from factory.ledger.records import PassedUnit, UploadFile, as_text, as_time
 from factory.ledger.refusals import refusal
 from factory.ledger.schema import passes, units
 from factory.ledger.stage_records import (
@@ -149,6 +150,22 @@ def due(connection: Connection, lot: str, stages: Sequence[str], waiting: Collec
         unit.unit: next((stage for stage in stages[1:] if (unit.attempt, stage) not in done), None) for unit in waiting
     }
     return {unit: stage for unit, stage in missing.items() if stage is not None}
+
+
+def export(writer: Writer, lot: str, files: Sequence[UploadFile], stages: Sequence[str]) -> Event:
+    """Record the files of one export, if each of their units has done every stage. Raises UsageError."""
+    if len(stages) > 1:
+        wanted = {unit for file in files for unit in file.units}
+        passed = [unit for unit in uploads.passed(writer.connection, lot, None) if unit.unit in wanted]
+        late = due(writer.connection, lot, stages, passed)
+        if late:
+            unit = next(unit for unit in passed if unit.unit in late)
+            raise UsageError(
+                f"nothing was exported: unit {unit.hardware_id} waits for stage {late[unit.unit]}",
+                hint="It was there a moment ago. Export again.",
+                code="ledger.stage-due",
+            )
+    return uploads.export(writer, lot, files)
 
 
 def counts(connection: Connection, lot: str) -> dict[str, dict[str, int]]:

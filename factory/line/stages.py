@@ -31,7 +31,7 @@ def stage_of(product: Product, bench: Bench) -> StageSection | None:
         return None
     found = next((stage for stage in product.stage if stage.name == name), None)
     if found is None:
-        there = ", ".join(stage.name for stage in product.stage)
+        there = ", ".join(product.stages)
         raise UsageError(
             f"station {bench.station.name} is for stage {name!r}, and product {product.product.name} has "
             + (f"the stages {there}" if there else "no [[stage]]"),
@@ -39,11 +39,6 @@ def stage_of(product: Product, bench: Bench) -> StageSection | None:
             code="line.stage",
         )
     return None if found.kind == "flash" else found
-
-
-def stage_names(product: Product) -> tuple[str, ...]:
-    """The names of a product's stages in order, the flash first; empty where it declares none."""
-    return tuple(stage.name for stage in product.stage)
 
 
 def steps_of(setup: Setup) -> Callable[[Tools, Progress], Steps]:
@@ -58,7 +53,7 @@ class StageSteps(Steps):
         super().__init__(tools, progress)
         self._stage = stage
         self._place = StagePlace(
-            stage_names(tools.setup.product), stage.name, tools.setup.lot, tools.slot.name, tools.transcript.path.name
+            tools.setup.product.stages, stage.name, tools.setup.lot, tools.slot.name, tools.transcript.path.name
         )
         self._unit: StagedUnit | None = None
         self._measured: list[Measurement] = []

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +16,7 @@ from factory.files import make_folder, read_bytes
 from factory.identity import KeySource
 from factory.ledger import LotRecord, PassedUnit, UploadFile
 from factory.ledger.sshsig import SigningKey
-from factory.lots.manifest import Manifests, write_manifest
+from factory.lots.manifest import Manifests, complete_newest, write_manifest
 from factory.lots.rows import code_of, upload_table
 from factory.sheets import REMOTEIT_BULK, Part, encode_csv, write_csv
 from factory.sheets.xlsx import write_xlsx
@@ -47,14 +48,19 @@ class Uploads(Lots, Manifests, Protocol):
     def next_upload(self, lot: str) -> int:
         """The number of the lot's next upload file, from 1."""
 
-    def mark_exported(self, lot: str, files: Sequence[UploadFile]) -> Event:
-        """Record upload files in one transaction. Raises UsageError for a unit that is in a live upload."""
+    def stages_due(self, lot: str, names: Sequence[str], waiting: Collection[PassedUnit]) -> Mapping[int, str]:
+        """Which of these units have not done every stage, and the first that each waits for."""
+
+    def mark_exported(self, lot: str, files: Sequence[UploadFile], *, stages: Sequence[str] = ()) -> Event:
+        """Record upload files in one transaction. Raises UsageError for a unit that is in a live upload, or that has
+        not done every stage.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
     """What an export wrote: upload files in order, the workbook for people, how many units are in them, and the
-    manifest with the hashes of all.
+    manifest with the hashes of all. `waiting` says how many units were left out, by the stage that they wait for.
     """
 
     lot: str
@@ -62,6 +68,7 @@ class Exported:
     workbook: Path
     rows: int
     manifest: Path
+    waiting: Mapping[str, int] = field(default_factory=dict)
 
 
 def export(
@@ -77,21 +84,28 @@ def export(
     `only_rejected` of those that the portal refused.
 
     The files are there, read back and compared, before the ledger says so: an export that is cut short is simply
-    done again. They hold registration keys and have mode 0600. The manifest is written last, signed with `key`: it
-    names the end of the ledger's chain of events after the export.
+    done again, and where only the manifest was missing it is written first. They hold registration keys and have mode
+    0600. The manifest is written last, signed with `key`: it names the end of the ledger's chain of events after the
+    export.
 
-    Raises ExportError: no unit waits (`export.nothing`), the lot is another product's (`export.product`), a unit's
-    key does not come out as it was when the unit passed (`export.key`), two rows would collide (`export.duplicate`),
-    another file is in the way (`export.exists`). Also SheetError, FileError, SecretError, UsageError and what the
-    ledger raises.
+    Units that have not done every [[stage]] of the product are left out.
+
+    Raises ExportError: no unit waits (`export.nothing`; `export.stages` where all wait for a stage), the lot is another
+    product's (`export.product`), a unit's key does not come out as it was when the unit passed (`export.key`), two rows
+    would collide (`export.duplicate`), another file is in the way (`export.exists`). Also SheetError, FileError,
+    SecretError, UsageError and what the ledger raises.
     """
     code_of(product)  # a cloud without uploads is told so before the ledger is asked
     require_product(ledger, product, lot)
+    complete_newest(ledger, lot, out, key)
     # A unit that was made again stands in no live row: it has to be published anew.
     waiting = (RowState.REJECTED,) if only_rejected else (RowState.UNLISTED, RowState.NEEDS_REPUBLISH)
-    units = ledger.passed_units(lot, states=waiting)
+    passed = ledger.passed_units(lot, states=waiting)
+    due = ledger.stages_due(lot, product.stages, passed)
+    units = tuple(unit for unit in passed if unit.unit not in due)
+    late = dict(sorted(Counter(due.values()).items()))
     if not units:
-        raise _nothing(ledger, lot, only_rejected=only_rejected)
+        raise _nothing(ledger, lot, late, only_rejected=only_rejected)
     keys = KeySource.open(product.identity.key, product.folder)
     table = upload_table(units, product, keys)
     rows: list[tuple[str, ...]] = list(table.itertuples(index=False, name=None))
@@ -108,9 +122,9 @@ def export(
         UploadFile(path.name, number + index, _sha256(part.content), _units_of(part, units), companions)
         for index, (path, part) in enumerate(zip(files, parts, strict=True))
     ]
-    ledger.mark_exported(lot, uploads)
+    ledger.mark_exported(lot, uploads, stages=product.stages)
     manifest = write_manifest(ledger, lot, names[0], out, key)
-    return Exported(lot, files, workbook, len(rows), manifest)
+    return Exported(lot, files, workbook, len(rows), manifest, late)
 
 
 def require_product(ledger: Lots, product: Product, lot: str) -> None:
@@ -124,7 +138,13 @@ def require_product(ledger: Lots, product: Product, lot: str) -> None:
         )
 
 
-def _nothing(ledger: Uploads, lot: str, *, only_rejected: bool) -> ExportError:
+def _nothing(ledger: Uploads, lot: str, late: Mapping[str, int], *, only_rejected: bool) -> ExportError:
+    if late:
+        many = sum(late.values())
+        told = ", ".join(f"{count} for stage {stage}" for stage, count in late.items())
+        message = f"{many} passed unit{'s' if many > 1 else ''} of lot {lot} wait: {told}; no other waits for an upload"
+        hint = "Only units that did every [[stage]] of the product go out."
+        return ExportError(message, hint=hint, code="export.stages")
     if only_rejected:
         hint = "Take the portal's answer in first: factory sheet verdicts FILE --lot LOT."
         return ExportError(f"the portal has refused no unit of lot {lot}", hint=hint, code="export.nothing")
@@ -143,7 +163,8 @@ def require_free(path: Path, part: Part) -> None:
     if path.exists() and read_bytes(path) != part.content:
         raise ExportError(
             f"{path} is there, with another content",
-            hint="Is it another ledger's? Name another folder; nothing was written.",
+            hint="Another ledger's? Then name another folder. Or an export that was cut short left it, and the ledger "
+            "knows nothing of it: if nobody uploaded it, delete it and export again. Nothing was written.",
             code="export.exists",
         )
 

@@ -235,7 +235,7 @@ def test_an_export_that_was_cut_short_is_done_again(
     make_pass(book, made, 1)
     with monkeypatch.context() as patch:
 
-        def cut(*_: object) -> None:
+        def cut(*_: object, **__: object) -> None:
             raise KeyboardInterrupt
 
         patch.setattr(Ledger, "mark_exported", cut)
