@@ -65,6 +65,7 @@ def _copy_pages(path: Path, temporary: Path) -> None:
     """SQLite's own way: page by page, again from the start where a writer came in between."""
     source, copy = sqlite3.connect(path), sqlite3.connect(temporary)
     try:
+        copy.execute("PRAGMA synchronous=FULL").close()
         source.backup(copy)
         # One file that needs no -wal beside it.
         copy.execute("PRAGMA journal_mode=DELETE").close()

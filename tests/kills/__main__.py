@@ -12,8 +12,12 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from sqlalchemy import make_url
+
+from tests import postgres
 from tests.kills import oracle, works
 from tests.kills.floor import Floor
 from tests.kills.forks import adopt_orphans, import_all, in_fork
@@ -40,7 +44,11 @@ def on_the_line(options: argparse.Namespace, told: Told) -> None:
     ledger = _made(options.folder / "empty", lambda floor: floor.build().open().close())
     for number, kills in _stories(options, told):
         floor = Floor(options.folder / f"line-{number}", tuple(range(1, options.slots + 1)))
-        new = kills.at <= _FIRST_STEPS
+        if options.server:  # its schemas are dropped with the server
+            floor = replace(
+                floor, ledger_url=postgres.schema(make_url(options.server), f"kills_{os.getpid()}_{number}")
+            )
+        new = kills.at <= _FIRST_STEPS or bool(options.server)
 
         def build(_: int, floor: Floor = floor, new: bool = new) -> None:
             floor.build()
@@ -111,6 +119,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=100, help="stop after so many")
     parser.add_argument("--slots", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--server", default="", help="URL of a PostgreSQL server, for `line`")
     return parser.parse_args()
 
 

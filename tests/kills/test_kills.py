@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import postgres
+
 KILLS = int(os.environ.get("FACTORY_KILLS", "15"))
 SEED = int(os.environ.get("FACTORY_KILLS_SEED", "1"))
 SECONDS = 120 + 6 * KILLS
@@ -24,7 +26,7 @@ def every(steps: int, share: int = 1) -> int:
     return max(1, steps * share // KILLS)
 
 
-def sweep(folder: Path, kind: str, **options: int) -> str:
+def sweep(folder: Path, kind: str, **options: int | str) -> str:
     """Run a sweep in a process of its own, which forks; the line that it ends with."""
     arguments = [f"--{name}={value}" for name, value in options.items()]
     command = [sys.executable, "-m", "tests.kills", kind, str(folder), "--seed", str(SEED), *arguments]
@@ -49,3 +51,10 @@ def test_several_slots_killed_anywhere_again_and_again(tmp_path: Path) -> None:
 @pytest.mark.timeout(SECONDS + 10)
 def test_the_offices_commands_killed_at_every_step(tmp_path: Path) -> None:
     assert " kills " in sweep(tmp_path, "office", step=every(70), kills=10_000, again=1)
+
+
+@pytest.mark.timeout(SECONDS + 10)
+def test_a_line_on_a_server_killed_anywhere(tmp_path: Path) -> None:
+    with postgres.server() as url:
+        server = url.render_as_string(hide_password=False)
+        assert " kills " in sweep(tmp_path, "line", kills=max(4, KILLS // 5), server=server)
