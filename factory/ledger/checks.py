@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, exists, select
 
-from factory.ledger import cloud_registrations, flashes, hooks, labels, pool_states, restores, sqlite
+from factory.ledger import cloud_registrations, constraints, flashes, hooks, labels, pool_states, restores, sqlite
 from factory.ledger.attempts import OPEN_STATES, as_attempt
 from factory.ledger.errors import LedgerError
 from factory.ledger.journal import broken_links
@@ -19,9 +19,9 @@ _FINAL = [str(AttemptState.PASSED), str(AttemptState.FAILED), str(AttemptState.R
 
 
 def verify(connection: Connection) -> tuple[Finding, ...]:
-    """What is wrong with the ledger itself: file, references, chains, states that no event explains."""
+    """What is wrong with the ledger itself: file, references, chains, constraints, states that no event explains."""
     # Pages that make no sense cannot be asked for more.
-    return tuple(_file(connection)) or (*_chains(connection), *_states(connection))
+    return tuple(_file(connection)) or (*_chains(connection), *_constraints(connection), *_states(connection))
 
 
 def doctor(connection: Connection) -> tuple[Finding, ...]:
@@ -46,6 +46,11 @@ def _file(connection: Connection) -> Iterator[Finding]:
 def _chains(connection: Connection) -> Iterator[Finding]:
     for station, seq, what in broken_links(connection):
         yield Finding("LEDGER-CHAIN", Severity.ERROR, f"station {station}, event {seq}", what, _KEEP)
+
+
+def _constraints(connection: Connection) -> Iterator[Finding]:
+    for place, what in constraints.broken(connection):
+        yield Finding("LEDGER-CONSTRAINT", Severity.ERROR, place, what, _KEEP)
 
 
 def _states(connection: Connection) -> Iterator[Finding]:

@@ -66,7 +66,11 @@ def test_verify_finds_what_was_changed(told: Path, statement: str, place: str, w
     with open_ledger(str(told)) as ledger:
         findings = ledger.verify()
     assert any(place in finding.place and what in finding.message for finding in findings), findings
-    assert {finding.code for finding in findings} == {"LEDGER-CHAIN"}
+    lost = [finding for finding in findings if finding.code == "LEDGER-CONSTRAINT"]
+    assert [finding.message.split(":")[0] for finding in lost] == [
+        f"its trigger events_no_{verb} is missing" for verb in ("update", "delete")
+    ]
+    assert {finding.code for finding in findings} == {"LEDGER-CHAIN", "LEDGER-CONSTRAINT"}
 
 
 @pytest.mark.parametrize(
