@@ -1,0 +1,82 @@
+"""What the database promises and what it holds: whether the promises are still there, and are kept.
+
+A file that was repaired by hand, or rows that were put in by another program, may have lost what the schema says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from sqlalchemy import Column, Connection, exists, or_, select, text
+
+from factory.ledger.cloud_registrations import cloud_registrations
+from factory.ledger.schema import attempts, events, metadata, units, upload_rows
+from factory.values import AttemptState, CloudState, RowState, UnitState
+
+APPEND_ONLY = {"sqlite": ("events_no_update", "events_no_delete"), "postgresql": ("events_no_change",)}
+_OBJECTS = {
+    "sqlite": "SELECT name FROM sqlite_master",
+    "postgresql": "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace "
+    "UNION ALL SELECT tgname FROM pg_trigger WHERE tgrelid = 'events'::regclass AND tgenabled <> 'D'",
+}
+_TOLD = {UnitState.QUARANTINED: "unit.quarantined", UnitState.SCRAPPED: "unit.scrapped"}
+_STATES: tuple[tuple[str, Column[Any], Collection[str]], ...] = (
+    ("unit", units.c.state, tuple(map(str, UnitState))),
+    ("attempt", attempts.c.state, tuple(map(str, AttemptState))),
+    ("upload row", upload_rows.c.state, tuple(map(str, RowState))),
+    ("cloud registration", cloud_registrations.c.state, tuple(map(str, CloudState))),
+)
+
+
+def broken(connection: Connection) -> Iterator[tuple[str, str]]:
+    """Places and what is wrong there."""
+    yield from _lost(connection)
+    yield from _illegal(connection)
+    yield from _untold(connection)
+    yield from _twice(connection)
+
+
+def _lost(connection: Connection) -> Iterator[tuple[str, str]]:
+    """Tables, unique indexes and triggers that the schema has and the database has not."""
+    engine = connection.dialect.name
+    there = set(connection.execute(text(_OBJECTS[engine])).scalars())
+    for table in metadata.sorted_tables:
+        if table.name not in there:
+            yield f"table {table.name}", "is missing"
+            continue
+        for name in sorted(str(index.name) for index in table.indexes if index.unique):
+            if name not in there:
+                yield f"table {table.name}", f"its unique index {name} is missing: a value could stand there twice"
+    for name in APPEND_ONLY[engine]:
+        if name not in there:
+            yield "table events", f"its trigger {name} is missing: the past could be written anew"
+
+
+def _illegal(connection: Connection) -> Iterator[tuple[str, str]]:
+    for what, column, states in _STATES:
+        key = next(iter(column.table.primary_key.columns))
+        for row in connection.execute(select(key, column).where(column.not_in(states)).order_by(key)):
+            yield f"{what} {row[0]}", f"is {row[1]!r}, which is no state"
+
+
+def _untold(connection: Connection) -> Iterator[tuple[str, str]]:
+    """Units that were set aside, and no event says who did it and why."""
+    for state, kind in _TOLD.items():
+        told = (
+            exists()
+            .where(attempts.c.unit == units.c.id, events.c.attempt == attempts.c.id, events.c.kind == kind)
+            .correlate(units)
+        )
+        for row in connection.execute(
+            select(units.c.id).where(units.c.state == str(state), ~told).order_by(units.c.id)
+        ):
+            yield f"unit {row.id}", f"is {state}, and no event says so"
+
+
+def _twice(connection: Connection) -> Iterator[tuple[str, str]]:
+    """Rows of an upload for an attempt that never passed, or is another unit's."""
+    wrong = or_(attempts.c.unit != upload_rows.c.unit, attempts.c.state != str(AttemptState.PASSED))
+    query = select(upload_rows.c.upload, upload_rows.c.position).join(attempts, attempts.c.id == upload_rows.c.attempt)
+    for row in connection.execute(query.where(wrong).order_by(upload_rows.c.id)):
+        yield f"upload {row.upload}, row {row.position}", "lists a unit by an attempt in which it did not pass"
