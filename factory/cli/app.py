@@ -20,6 +20,7 @@ from factory.cli import (
     hooks,
     image,
     init,
+    label,
     ledger,
     pool,
     read,
@@ -50,8 +51,8 @@ def build() -> typer.Typer:
     )
     app.callback()(_settle)
     groups = (
-        demo, init, read, run_line, flash, hooks, sheet, image, uboot, unit, remoteit, xyte, rehearse, ledger, pool,
-        report, doctor,
+        demo, init, read, run_line, flash, hooks, sheet, image, label, uboot, unit, remoteit, xyte, rehearse, ledger,
+        pool, report, doctor,
     )  # fmt: skip
     for module in groups:
         module.add_to(app)

@@ -5,6 +5,7 @@ No secret is among them: neither registration key nor access key is ever put ont
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +23,11 @@ _SAMPLE: Mapping[str, Any] = {
     "categories": {},
     "registration": {},
 }
+
+
+def new_nonce() -> str:
+    """A nonce that no label ever had."""
+    return nonce_of(secrets.token_bytes(8))
 
 
 def label_names(

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Protocol
 
+from factory.config import Bench, Slot
+from factory.errors import UsageError
 from factory.files import make_folder, write_bytes
 from factory.labels.errors import PrinterError
 from factory.labels.template import Label
@@ -102,6 +104,19 @@ def open_printer(address: str, folder: Path, *, within: float = WITHIN) -> Print
     if tcp:
         return TcpPrinter(tcp[1] or tcp[2], int(tcp[3]), within=within)
     return FolderPrinter(folder / address.removeprefix("file:"), address)
+
+
+def printer_of(bench: Bench, slot: Slot | None) -> Printer:
+    """The printer of a slot, or the station's. Raises UsageError (`label.no-printer`)."""
+    address = (slot.printer if slot is not None else None) or bench.station.printer
+    if address is None:
+        whose = f"slot {slot.name} has none" if slot is not None else "the station has none"
+        raise UsageError(
+            f"this product has labels, and no printer is named: {whose}",
+            hint='Put printer = "tcp://HOST:9100" or "file:FOLDER" into [station] or the [[slot]] of the bench file.',
+            code="label.no-printer",
+        )
+    return open_printer(address, bench.folder)
 
 
 def file_name(hardware_id: str, nonce: str) -> str:

@@ -4,7 +4,7 @@ from factory.ledger.articles import Article, Kind
 from factory.ledger.errors import HostKeyAlarm, LedgerError, LotChanged, OrderTaken, Refused, VerdictsRefused
 from factory.ledger.flashes import UnitRecord
 from factory.ledger.histories import Trace, UnitHistory
-from factory.ledger.label_records import LabelRecord
+from factory.ledger.label_records import LabelRecord, LabelSubject
 from factory.ledger.ledger import Ledger
 from factory.ledger.manifests import ListedUnit
 from factory.ledger.merging.conflicts import Conflict, MergeRefused
@@ -66,6 +66,7 @@ __all__ = [
     "Kind",
     "KnownHostKey",
     "LabelRecord",
+    "LabelSubject",
     "Ledger",
     "LedgerError",
     "ListedUnit",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from factory.ledger import labels
-from factory.ledger.label_records import LabelRecord
+from factory.ledger.label_records import LabelRecord, LabelSubject
 from factory.ledger.office import Office
 
 
@@ -38,6 +38,11 @@ class LabelDesk(Office):
     def void_label(self, nonce: str, reason: str) -> LabelRecord:
         """A label must not be on any unit from now on."""
         return self._store.write(lambda writer: labels.void(writer, nonce, reason))
+
+    def label_subject(self, value: str) -> LabelSubject:
+        """The unit that has this value, as a label of it is made. Raises UsageError, Refused (`label.not-passed`)."""
+        with self._store.reading() as connection:
+            return labels.subject(connection, value)
 
     def label(self, nonce: str) -> LabelRecord | None:
         """The label with this nonce."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +11,19 @@ from sqlalchemy import Row
 
 from factory.ledger.records import as_text, as_time
 from factory.values import AttemptState, LabelState, UnitState
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSubject:
+    """A unit for which a label can be made: its newest pass, and what that gave to it (Identity.public())."""
+
+    unit: int
+    attempt: int
+    hardware_id: str
+    identity: Mapping[str, Any]
+    lot: str
+    started: datetime
+    slot: str
 
 
 @dataclass(frozen=True, slots=True)

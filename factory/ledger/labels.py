@@ -10,14 +10,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, insert, select, update
 
+from factory.errors import UsageError
 from factory.ledger.errors import Refused
 from factory.ledger.journal import append
-from factory.ledger.label_records import LabelRecord, as_label
+from factory.ledger.label_records import LabelRecord, LabelSubject, as_label
 from factory.ledger.label_tables import LIVE, labels
-from factory.ledger.records import as_text
-from factory.ledger.schema import attempts, units
+from factory.ledger.records import as_data, as_text, as_time
+from factory.ledger.schema import attempts, identity_values, units
 from factory.ledger.store import Writer
-from factory.values import AttemptState, InvalidValue, LabelCode, LabelState, UnitState
+from factory.values import AttemptState, InvalidValue, LabelCode, LabelState, UnitState, shown
 from factory.values.label import LETTERS, NONCE
 
 REPRINT = "Print the unit's label again: `factory label print`, or r at the slot; the one before is void then."
@@ -167,6 +168,31 @@ def unsettled(connection: Connection) -> tuple[LabelRecord, ...]:
     open_ones = attempts.c.state == str(AttemptState.PROVED)
     query = _every().where(waits, ~open_ones).order_by(labels.c.id)
     return tuple(as_label(row) for row in connection.execute(query))
+
+
+def subject(connection: Connection, value: str) -> LabelSubject:
+    """The unit that has this value: a MAC in any form, serial, hardware id, device name, or the code of its label.
+
+    Raises UsageError (`label.no-unit`, `label.two-units`), Refused (`label.not-passed`).
+    """
+    of_label = select(attempts.c.unit).where(attempts.c.id.in_(attempts_of(connection, value)))
+    text = value.strip()
+    forms = {text, text.lower(), text.upper(), "".join(char for char in text.lower() if char.isalnum())}
+    owners = select(identity_values.c.unit).where(identity_values.c.value.in_(sorted(forms - {""})))
+    found = sorted(set(connection.execute(of_label.union(owners)).scalars()) - {None})
+    if len(found) != 1:
+        raise UsageError(
+            f"{len(found)} units have the value {shown(text)}" if found else f"no unit has the value {shown(text)}",
+            hint="Name its hardware id; `factory ledger trace` looks further.",
+            code="label.two-units" if found else "label.no-unit",
+        )
+    passed = attempts.c.unit == found[0], attempts.c.state == str(AttemptState.PASSED)
+    row = connection.execute(select(attempts).where(*passed).order_by(attempts.c.id.desc()).limit(1)).first()
+    if row is None:
+        raise Refused(f"unit {shown(text)} has not passed", hint="The line prints its label.", code="label.not-passed")
+    return LabelSubject(
+        row.unit, row.id, row.hardware_id, as_data(row.identity), row.lot, as_time(row.started), row.slot
+    )
 
 
 def attempts_of(connection: Connection, text: str) -> tuple[int, ...]:

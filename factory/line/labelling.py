@@ -7,14 +7,13 @@ this attempt and the unit's hardware id, and the ledger takes each label once (f
 from __future__ import annotations
 
 import contextlib
-import secrets
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 
 from factory.config import Bench, LabelSection, Product, Slot
-from factory.errors import FactoryError, UsageError
+from factory.errors import FactoryError
 from factory.files import FileError
-from factory.labels import LabelTemplate, Printer, PrinterError, label_names, open_printer, open_template
+from factory.labels import LabelTemplate, Printer, PrinterError, label_names, new_nonce, open_template, printer_of
 from factory.labels.printers import file_name
 from factory.ledger import LabelRecord
 from factory.line.feed import SlotState
@@ -24,14 +23,8 @@ from factory.line.scan_back import require_scans, scan_back, scan_own_label, sca
 from factory.line.scanning import Waiting
 from factory.units.deadline import Cancelled
 from factory.values import LabelCode
-from factory.values.label import nonce_of
 
-__all__ = ["Labelling", "new_nonce", "open_labelling", "require_scans", "scan_own_label"]
-
-
-def new_nonce() -> str:
-    """A nonce that no label ever had."""
-    return nonce_of(secrets.token_bytes(8))
+__all__ = ["Labelling", "open_labelling", "require_scans", "scan_own_label"]
 
 
 class Labelling:
@@ -161,16 +154,3 @@ def open_labelling(product: Product, bench: Bench, slots: Sequence[Slot], *, fed
     for slot in slots:
         printers[slot.name] = printer_of(bench, slot)
     return Labelling(product, section, open_template(product), printers)
-
-
-def printer_of(bench: Bench, slot: Slot | None) -> Printer:
-    """The printer of a slot, or the station's. Raises UsageError (`label.no-printer`)."""
-    address = (slot.printer if slot is not None else None) or bench.station.printer
-    if address is None:
-        whose = f"slot {slot.name} has none" if slot is not None else "the station has none"
-        raise UsageError(
-            f"this product has labels, and no printer is named: {whose}",
-            hint='Put printer = "tcp://HOST:9100" or "file:FOLDER" into [station] or the [[slot]] of the bench file.',
-            code="label.no-printer",
-        )
-    return open_printer(address, bench.folder)

@@ -1,0 +1,230 @@
+"""`factory label`: labels of units: shown, printed again, checked, tried out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from factory.cli import label_print
+from factory.cli.options import BenchOption, LedgerOption, use_ledger
+from factory.cli.session import Session, show, talk
+from factory.errors import Exit, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from factory.config import Bench
+    from factory.ledger import LabelRecord, LabelSubject, Ledger
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+_PRINTED = {True: "as it was printed", False: "the template or the product file changed since it was printed"}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the group."""
+    group = typer.Typer(help="Labels of units: show, print again, check, try out.", no_args_is_help=True)
+    group.callback()(_group)
+    group.command("show")(show_labels)
+    group.command("check")(check)
+    group.command("preview")(preview)
+    label_print.add_to(group)
+    app.add_typer(group, name="label")
+
+
+def _group() -> None:
+    """Labels of units: show, print again, check, try out."""
+
+
+def show_labels(
+    context: typer.Context,
+    value: Annotated[str, typer.Argument(metavar="VALUE", help="MAC, serial, hardware id, device name, label's code.")],
+    product: Annotated[Path | None, typer.Option(help="With --png, --svg, --zpl: the product file.")] = None,
+    png: Annotated[Path | None, typer.Option(help="Write the label as a picture.")] = None,
+    svg: Annotated[Path | None, typer.Option(help="Write it as a drawing.")] = None,
+    zpl: Annotated[Path | None, typer.Option(help="Write what the printer was sent.")] = None,
+    bench: BenchOption = None,
+    ledger: LedgerOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show every label that was printed for a unit, and write the valid one into files.
+
+    Example:  factory label show b8:27:eb:01:02:03 --bench acme/bench.toml --product acme/product.toml --png label.png
+    """
+    session: Session = context.obj
+    if json:
+        session.json("label.show")
+    wanted = {"png": png, "svg": svg, "zpl": zpl}
+    if any(wanted.values()) and product is None:
+        raise UsageError("a picture is made from the product's template", hint="Add --product acme/product.toml.")
+    with use_ledger(ledger, _bench(bench), quiet=json) as book:
+        subject = book.label_subject(value)
+        labels = book.labels_of(subject.unit)
+    live = next((label for label in labels if label.is_live), None)
+    same = None if product is None else _write(product, subject, live, wanted)
+    if json:
+        told = {"hardware_id": subject.hardware_id, "labels": [_told(label) for label in labels], "as_printed": same}
+        session.print_json(told)
+        return
+    show().print(_table(labels) if labels else f"unit {subject.hardware_id} never got a label", markup=False)
+    if same is not None:
+        talk().print(_PRINTED[same], style="none" if same else "yellow", markup=False)
+
+
+def check(
+    context: typer.Context,
+    code: Annotated[
+        list[str] | None, typer.Argument(metavar="[CODE]...", help="Scanned codes; none: one per line from stdin.")
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option(metavar="VALUE", help="Whose it must be; its first scan is this one, if none was yet.")
+    ] = None,
+    bench: BenchOption = None,
+    ledger: LedgerOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Say whose label was scanned, and whether it is valid: printed, scanned back, its unit passed and not put aside.
+
+    Exits 1 when one of them is not.
+
+    Example:  factory label check --bench acme/bench.toml BBBC-BDBF-BGBH-BJBK-RCTG-CDXJ
+    """
+    session: Session = context.obj
+    if json:
+        session.json("label.check")
+    told: list[dict[str, Any]] = []
+    with use_ledger(ledger, _bench(bench), quiet=json) as book:
+        wanted = None if unit is None else book.label_subject(unit)
+        for text in code or label_print.lines_of_stdin():
+            for one in _checked(book, text, wanted):
+                told.append(one)
+                if not json:
+                    good = one["valid"]
+                    show().print(("valid: " if good else "NOT VALID: ") + one["what"], style="green" if good else "red",
+                                 soft_wrap=True, markup=False)  # fmt: skip
+    if json:
+        session.print_json({"labels": told})
+    raise typer.Exit(Exit.DONE if told and all(one["valid"] for one in told) else Exit.FAILED)
+
+
+def preview(
+    product: Annotated[Path, typer.Option(help="The product file.")],
+    out: Annotated[Path, typer.Option(help="The folder for sample.zpl, .svg and .png.")] = Path("label-preview"),
+    printer: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Print it there as well: tcp://HOST:9100, file:FOLDER.")
+    ] = None,
+) -> None:
+    """Make a label of a made-up unit from the product's template, to look at, and to try a printer with.
+
+    Example:  factory label preview --product acme/product.toml --printer tcp://192.168.1.40:9100
+    """
+    from factory.config import load_product
+    from factory.labels import open_printer, open_template, sample_names
+    from factory.lots.labels import require_label
+
+    kind = load_product(product)
+    require_label(kind)
+    label = open_template(kind).render(sample_names(kind))
+    open_printer(f"file:{out.absolute()}", Path()).print(label, "sample")
+    for suffix in ("zpl", "svg", "png"):
+        show().print(str(out / f"sample.{suffix}"), soft_wrap=True, markup=False, highlight=False)
+    if label.not_drawn:
+        talk().print(f"not in the pictures: {', '.join(label.not_drawn)}", style="yellow", markup=False)
+    if printer is not None:
+        open_printer(printer, Path()).print(label, "sample")
+        talk().print(f"sent to {printer}", markup=False)
+
+
+def _write(product: Path, subject: LabelSubject, live: LabelRecord | None, wanted: dict[str, Path | None]) -> bool:
+    """Write the files that are wanted; whether they are what was printed."""
+    from factory.config import load_product
+    from factory.files import write_bytes
+    from factory.lots.labels import label_of
+
+    if live is None:
+        raise UsageError(
+            f"unit {subject.hardware_id} has no valid label", hint="Print one: factory label print.", code="label.none"
+        )
+    label = label_of(load_product(product), subject, live.nonce)
+    for suffix, path in wanted.items():
+        if path is not None:
+            content = label.zpl if suffix == "zpl" else label.svg() if suffix == "svg" else label.png()
+            write_bytes(path, content)
+    return label.sha256 == live.sha256
+
+
+def _checked(book: Ledger, text: str, wanted: LabelSubject | None) -> Iterator[dict[str, Any]]:
+    from factory.labels import ScanFault, read_scan
+    from factory.ledger import Refused
+    from factory.values import LabelState
+
+    found = read_scan(text)
+    if isinstance(found, ScanFault):
+        yield {"valid": False, "what": f"{found.message}. {found.hint}", "label": None}
+        return
+    for code in found:
+        label = book.label(code.nonce)
+        if label is None:
+            yield {"valid": False, "what": "a label that this ledger never printed", "label": None}
+            continue
+        fault = "" if wanted is None or wanted.unit == label.unit else f", and not of unit {wanted.hardware_id}"
+        if wanted is not None and not fault and label.scan and label.state is LabelState.PRINTED:
+            try:
+                label = book.verify_label(code.nonce, wanted.hardware_id, slot="")
+            except Refused as refused:
+                fault = f": {refused.message}"
+        valid = label.proves and code.is_of(label.hardware_id) and not fault
+        yield {"valid": valid, "what": f"{label.standing()}{fault}{_why(label)}", "label": _told(label)}
+
+
+def _why(label: LabelRecord) -> str:
+    """What keeps a label that is not void from being valid."""
+    if label.proves or not label.is_live:
+        return ""
+    if label.attempt_state != "passed":
+        return f"; its attempt is {label.attempt_state}"
+    if label.unit_state not in ("passed", "shipped"):
+        return (
+            f"; its unit is in {label.unit_state}"
+            if label.unit_state == "rework"
+            else f"; its unit is {label.unit_state}"
+        )
+    return "; it was not scanned back yet: factory label check --unit VALUE" if label.state == "printed" else ""
+
+
+def _told(label: LabelRecord) -> dict[str, Any]:
+    from factory.values import LabelCode
+
+    return {"code": LabelCode.of(label.nonce, label.hardware_id).text, **label.as_json()}
+
+
+def _table(labels: Sequence[LabelRecord]) -> Any:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from factory.values import LabelCode
+
+    table = Table(pad_edge=False, box=SIMPLE_HEAD)
+    for name in ("label", "code", "state", "UTC", "station", "slot", "operator", "printer", "reason"):
+        table.add_column(name, overflow="fold")
+    for label in labels:
+        moment = label.voided_at or label.verified_at or label.printed_at or label.at
+        table.add_row(
+            str(label.number),
+            LabelCode.of(label.nonce, label.hardware_id).for_people,
+            str(label.state) + (" (not scanned)" if label.scan and label.state == "printed" else ""),
+            f"{moment:%Y-%m-%d %H:%M}",
+            label.station,
+            label.slot or "-",
+            label.operator,
+            label.printer,
+            label.reason or "-",
+        )
+    return table
+
+
+def _bench(path: Path | None) -> Bench | None:
+    from factory.config import load_bench
+
+    return load_bench(path) if path else None
