@@ -57,10 +57,10 @@ class SlotStopping:
         cause = self._cause.splitlines()[0] if self._cause else self._code
         hint = f"Look at the slot, its cable and its adapter. Then type {slot} and Enter."
         text = f"STOPPED: {self._count} units in a row failed: {cause}"
+        self._keys.forget()
         self._feed.state(SlotState.STOPPED, text, code=self._code, hint=hint)
         if not self._setup.interactive:
             return False
-        self._keys.forget()
         while not stop.is_set():
             if self._keys.next(self._setup.timing.tick) is not None:
                 self._count = 0
