@@ -11,7 +11,7 @@ from sqlalchemy import text
 from factory.errors import UsageError
 from factory.ledger import Ledger, LedgerError, backup, migrate, open_ledger, upgrade_ledger
 from tests.ledger import made
-from tests.ledger.made import LOT, admit, make_pass, opened
+from tests.ledger.made import BINDING, LOT, admit, make_pass, opened
 
 pytestmark = pytest.mark.usefixtures("both_engines")
 
@@ -78,17 +78,17 @@ def test_an_older_schema_on_a_server_waits_for_the_command(tmp_path: Path, both_
     with opened(tmp_path) as ledger:
         make_pass(ledger, 1)
         with made.bare(ledger) as connection:
-            connection.execute(text("ALTER TABLE attempts DROP COLUMN template_sha256, DROP COLUMN product_sha256"))
-            connection.execute(text("DROP TABLE cloud_registrations, cloud_key_uses"))
-            connection.execute(text("DROP INDEX identity_values_one_cloud_id"))
-            connection.execute(text("UPDATE alembic_version SET version_num = '0003'"))
-    with pytest.raises(UsageError, match="has schema 0003") as caught:
+            connection.execute(text("DROP TABLE mentions"))
+            connection.execute(text("UPDATE alembic_version SET version_num = '0011'"))
+    with pytest.raises(UsageError, match="has schema 0011") as caught:
         opened(tmp_path)
     assert caught.value.code == "ledger.older"
     done = upgrade_ledger(url, backup_to=tmp_path / "before.db")
-    assert done is not None and (done.found, done.now) == ("0003", migrate.HEAD)
+    assert done is not None and (done.found, done.now) == ("0011", migrate.HEAD)
     with opened(tmp_path) as ledger:
         assert ledger.verify() == ()
+        # What was told before is found by what it is about, too.
+        assert [event.kind for event in ledger.trace(BINDING.template_sha256).events] == ["lot.bound"]
         assert [unit.hardware_id for unit in ledger.passed_units(LOT)] == ["hw-1"]
     with open_ledger(str(tmp_path / "before.db"), create=False) as kept:
         assert kept.upgraded is not None and kept.verify() == ()
