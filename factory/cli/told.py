@@ -167,6 +167,17 @@ def _cloud(word: str) -> Callable[[Data], str]:
     return tell
 
 
+def _pool(words: str) -> Callable[[Data], str]:
+    def tell(data: Data) -> str:
+        values = data.get("values")
+        texts = [f"{name} {value}" for name, value in values.items()] if isinstance(values, dict) else values or ()
+        key = f" (key {data['key']})" if data.get("key") else ""
+        shows = "".join(f"; {name} shows {value or 'nothing'}" for name, value in (data.get("shows") or {}).items())
+        return f"pool {data.get('pool')} {words} {', '.join(texts)}{key}{shows}{_reason(data)}"
+
+    return tell
+
+
 _TELLERS: Mapping[str, Callable[[Data], str]] = {
     "attempt.admitted": _admitted,
     "attempt.flashing": lambda data: f"writing image {_short(data.get('image'))}",
@@ -202,6 +213,12 @@ _TELLERS: Mapping[str, Callable[[Data], str]] = {
     "label.printed": _label("printed"),
     "label.verified": _label("scanned back"),
     "label.void": _label("void"),
+    "pool.given": _pool("gives"),
+    "pool.bound": _pool("gave the unit"),
+    "pool.writing": _pool("about to write"),
+    "pool.written": _pool("the unit shows"),
+    "pool.not-taken": _pool("the unit did not take"),
+    "pool.burned": _pool("never gives again"),
     "cloud.intent": _cloud("asked to register"),
     "cloud.registered": _cloud("registered"),
     "cloud.refused": _cloud("refused"),

@@ -16,11 +16,11 @@ from factory.ledger.errors import Refused
 from factory.ledger.journal import append
 from factory.ledger.pool_imports import find, range_of, require_same
 from factory.ledger.pool_records import Given, Want
-from factory.ledger.pool_tables import pool_cells
+from factory.ledger.pool_tables import pool_cells, pools
 from factory.ledger.records import Attempt, as_text
 from factory.ledger.schema import identity_values, units
 from factory.ledger.store import Writer
-from factory.values import Facts, UnitState, Work, sentinel
+from factory.values import Event, Facts, UnitState, Work, sentinel
 from factory.values.pools import Numbered, PoolKind, PoolSpec, shown_value, text_of
 
 GIVEN = "given"
@@ -37,8 +37,8 @@ def give(writer: Writer, wants: Sequence[Want], facts: Facts, *, slot: str) -> t
     (what the unit shows), `pool.in-work`, `pool.key-passed`, `pool.key-closed`, `pool.known-unit` (who it is),
     `pool.exhausted`.
     """
-    pools = [_pool(writer.connection, want.spec) for want in wants]
-    own = [_cell_of(writer.connection, pool.id, want.key) for pool, want in zip(pools, wants, strict=True)]
+    from_pools = [_pool(writer.connection, want.spec) for want in wants]
+    own = [_cell_of(writer.connection, pool.id, want.key) for pool, want in zip(from_pools, wants, strict=True)]
     values = {(row.kind, row.value) for row in own if row is not None}
     for want in wants:
         _judge_shown(writer.connection, want, values)
@@ -48,7 +48,7 @@ def give(writer: Writer, wants: Sequence[Want], facts: Facts, *, slot: str) -> t
         _judge_unit(writer.connection, mine, facts)
     return tuple(
         _given(want, row.value, fresh=False) if row is not None else _give_next(writer, pool, want, slot)
-        for pool, want, row in zip(pools, wants, own, strict=True)
+        for pool, want, row in zip(from_pools, wants, own, strict=True)
     )
 
 
@@ -76,8 +76,8 @@ def bind(writer: Writer, work: Work | None, unit: int, attempt: int) -> None:
             mine = (pool_cells.c.kind == row.kind) & (pool_cells.c.value == row.value)
             values = {"unit": unit, "attempt": attempt, "changed": as_text(writer.now)}
             writer.connection.execute(update(pool_cells).where(mine).values(**values))
-            told = {"kind": row.kind, "value": row.value, "key": row.key, "given": row.at, "unit": unit}
-            append(writer, "pool.bound", attempt=attempt, data=told)
+            pool = writer.connection.execute(select(pools).where(pools.c.id == row.pool)).one()
+            tell(writer, "pool.bound", pool, row.value, attempt=attempt, key=row.key, given=row.at)
 
 
 def _pool(connection: Connection, spec: PoolSpec) -> Row[Any]:
@@ -198,8 +198,25 @@ def put(
     row = {"kind": pool.kind, "value": value, "pool": pool.id, "key": key, "state": state, "reason": reason}
     row |= {"slot": slot, "at": now, "changed": now}
     writer.connection.execute(insert(pool_cells).values(**row, **writer.signature.columns()))
-    told = {"product": pool.product, "pool": pool.name, "value": value, "key": key, "reason": reason}
-    append(writer, f"pool.{state}", slot=slot, data={name: one for name, one in told.items() if one is not None})
+    tell(writer, f"pool.{state}", pool, value, slot=slot, key=key, reason=reason)
+
+
+def tell(
+    writer: Writer,
+    kind: str,
+    pool: Row[Any],
+    value: str,
+    *,
+    slot: str | None = None,
+    attempt: int | None = None,
+    **more: object,
+) -> Event:
+    """Append what became of a cell; it is found by every value of the cell."""
+    values = cell_values(PoolKind(pool.kind), value, pool.each)
+    data: dict[str, object] = {"product": pool.product, "pool": pool.name}
+    data["values"] = [shown_value(pool.kind, one) for one in values]
+    data |= {name: one for name, one in more.items() if one is not None}
+    return append(writer, kind, slot=slot, attempt=attempt, data=data, about=values)
 
 
 def _owner(connection: Connection, spec: PoolSpec, value: str) -> int | None:
@@ -215,8 +232,13 @@ def _cell(connection: Connection, kind: str, value: str) -> Row[Any] | None:
 
 
 def _values(spec: PoolSpec, value: str) -> tuple[str, ...]:
-    first = Numbered.parse(spec.kind, value)
-    numbers = range(first.number, first.number + spec.count)
+    return cell_values(spec.kind, value, spec.count)
+
+
+def cell_values(kind: PoolKind, value: str, count: int) -> tuple[str, ...]:
+    """All values of a cell by its first one."""
+    first = Numbered.parse(kind, value)
+    numbers = range(first.number, first.number + count)
     return tuple(text_of(first.kind, first.prefix, first.width, number) for number in numbers)
 
 

@@ -13,7 +13,7 @@ from factory.ledger.claim import HARDWARE_ID, MAC, SERIAL
 from factory.ledger.journal import append
 from factory.ledger.pool_records import PlacedRun, PoolFile, PoolImported
 from factory.ledger.pool_tables import pool_gate, pool_ranges, pools
-from factory.ledger.records import as_text
+from factory.ledger.records import as_text, as_time
 from factory.ledger.schema import identity_values
 from factory.ledger.store import Writer
 from factory.values.pools import Numbered, PoolKind, PoolSpec, Run
@@ -48,6 +48,7 @@ def take_in(writer: Writer, spec: PoolSpec, file: PoolFile, runs: Sequence[Place
     """
     _pass_gate(writer)
     pool = bound(writer, spec)
+    _require_new(writer.connection, file)
     reasons = tuple(reason for placed in runs for reason in _taken(writer.connection, placed))
     if reasons:
         raise PoolTaken(file.name, reasons)
@@ -63,7 +64,7 @@ def take_in(writer: Writer, spec: PoolSpec, file: PoolFile, runs: Sequence[Place
     imported = PoolImported(values, cells, values - cells * spec.count, len(rows))
     told = {"product": spec.product, "pool": spec.name, "file": file.name, "sha256": file.sha256}
     counts = {"ranges": len(rows), "values": values, "cells": cells, "left_over": imported.left_over}
-    append(writer, "pool.imported", data={**told, **counts})
+    append(writer, "pool.imported", data={**told, **counts}, about=(file.name, file.sha256))
     return imported
 
 
@@ -110,13 +111,25 @@ def range_of(connection: Connection, value: Numbered) -> Row[Any] | None:
     return found if found is not None and value.number <= found.high else None
 
 
+def _require_new(connection: Connection, file: PoolFile) -> None:
+    """Raise UsageError (`pool.imported`) for a file that came in before: that is no overlap but a second try."""
+    row = connection.execute(select(pool_ranges).where(pool_ranges.c.sha256 == file.sha256).limit(1)).first()
+    if row is not None:
+        at = f"{as_time(row.at):%Y-%m-%d %H:%M:%S} UTC"
+        raise UsageError(
+            f"{file.name} was imported already, as {row.file} at {at}",
+            hint="Nothing was changed.",
+            code="pool.imported",
+        )
+
+
 def _pass_gate(writer: Writer) -> None:
     if writer.connection.execute(select(pool_gate).with_for_update()).first() is None:
         writer.connection.execute(insert(pool_gate).values(id=_GATE))
 
 
 def _taken(connection: Connection, placed: PlacedRun) -> Iterator[str]:
-    run, where = placed.run, f"{placed.place} ({placed.run})"
+    run, where, overlaps = placed.run, f"{placed.place} ({placed.run})", False
     mine = pool_ranges.c
     row = (mine.kind == str(run.kind)) & (mine.prefix == run.prefix) & (mine.width == run.width)
     query = select(pool_ranges, pools.c.product, pools.c.name.label("pool_name")).join(pools)
@@ -124,9 +137,11 @@ def _taken(connection: Connection, placed: PlacedRun) -> Iterator[str]:
         theirs = Run(run.kind, run.prefix, run.width, other.low, other.high)
         yield (
             f"{where} overlaps {theirs} of pool {other.pool_name} of product {other.product}, "
-            f"imported from {other.file} {other.place} at {other.at}"
+            f"imported from {other.file} {other.place} at {as_time(other.at):%Y-%m-%d %H:%M:%S} UTC"
         )
-    for value, unit in _owned(connection, run):
+        overlaps = True
+    # The units of a range that is here already need not be told one by one.
+    for value, unit in () if overlaps else _owned(connection, run):
         last = newest_of(connection, unit)
         yield f"{where} has {value}, which unit {last.hardware_id} owns: {last.place()}"
 

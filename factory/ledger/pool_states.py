@@ -14,7 +14,6 @@ from factory.ledger import pool_cells as cells
 from factory.ledger import pool_leases
 from factory.ledger.attempts import newest_of
 from factory.ledger.errors import Refused
-from factory.ledger.journal import append
 from factory.ledger.pool_imports import range_of
 from factory.ledger.pool_records import PoolState
 from factory.ledger.pool_tables import pool_cells, pool_ranges, pools
@@ -80,8 +79,7 @@ def burn(writer: Writer, value: str, reason: str) -> Event:
     _require_unused(writer.connection, row)
     changed = {"state": cells.BURNED, "reason": reason.strip(), "changed": as_text(writer.now)}
     writer.connection.execute(update(pool_cells).where(mine).values(**changed))
-    told = {"product": pool.product, "pool": pool.name, "value": first, "key": row.key, "reason": reason.strip()}
-    return append(writer, "pool.burned", attempt=row.attempt, data=told)
+    return cells.tell(writer, "pool.burned", pool, first, attempt=row.attempt, key=row.key, reason=reason.strip())
 
 
 def burn_stray(writer: Writer, value: str, reason: str) -> None:

@@ -120,9 +120,7 @@ class Assigning:
         if writing.given.kind == "mac":
             # Another key was shown with these addresses before: then this is not the board that they were given to.
             self._look_at_host_key([Mac.parse(value) for value in writing.expected.values()])
-        told = {"pool": section.name, "key": writing.given.key, "values": dict(writing.expected)}
-        was = dict(writing.differs(facts))
-        self._ledger.record("pool.writing", slot=tools.slot.name, data={**told, "was": was, "command": command})
+        self._record("pool.writing", writing, was=dict(writing.differs(facts)), command=command)
         self._begin("write address" if section.kind == "mac" else "write serial")
         done = tools.contact.unit.run(command, deadline=self._deadline(self._section.timeouts.command))
         if done.status != 0:
@@ -139,7 +137,7 @@ class Assigning:
         # From here on this is what the unit shows; whatever comes next compares with it.
         self._progress.facts = now
         self._require_taken(writing, now)
-        self._ledger.record("pool.written", slot=tools.slot.name, data=told)
+        self._record("pool.written", writing)
         return now
 
     def _require_restartable(self, section: PoolSection, deadline: Deadline) -> str | None:
@@ -222,8 +220,7 @@ class Assigning:
             f"{shown_value(kind, writing.expected[name])}"
             for name, value in wrong.items()
         )
-        data = {"pool": writing.section.name, "key": writing.given.key, "shows": dict(wrong)}
-        self._ledger.record("pool.not-taken", slot=self._tools.slot.name, data=data)
+        self._record("pool.not-taken", writing, shows=dict(wrong))
         for value in wrong.values():
             self._ledger.burn_stray(value, "a unit shows it that was given another one")
         raise UnitError(
@@ -232,6 +229,12 @@ class Assigning:
             code="pool.not-taken",
             retry=False,
         )
+
+    def _record(self, kind: str, writing: Writing, **more: object) -> None:
+        """Commit what is done with a unit's values; it is found by each of them, also when the unit never passes."""
+        given = writing.given
+        data = {"pool": given.pool, "key": given.key, "values": dict(writing.expected), **more}
+        self._ledger.record(kind, slot=self._tools.slot.name, data=data, about=given.values)
 
     def _deadline(self, seconds: float) -> Deadline:
         return Deadline(seconds, cancel=self._tools.cancel)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,6 @@ from tests.ledger.made import LOT, opened
 
 SPEC = PoolSpec("router", "mac", PoolKind.MAC, count=2, align=2, low_water=3, lease=4, offsets={"eth0": 0, "eth1": 1})
 SERIALS = PoolSpec("router", "sn", PoolKind.SERIAL, lease=3)
-FILE = PoolFile("reel.csv", "e" * 64)
 
 
 def run(first: int, last: int) -> Run:
@@ -30,7 +30,8 @@ def serials(first: str, last: str) -> Run:
     return Run.of(Numbered.parse(PoolKind.SERIAL, first), Numbered.parse(PoolKind.SERIAL, last))
 
 
-def bring(ledger: Ledger, *runs: Run, spec: PoolSpec = SPEC, file: PoolFile = FILE) -> None:
+def bring(ledger: Ledger, *runs: Run, spec: PoolSpec = SPEC) -> None:
+    file = PoolFile("reel.csv", hashlib.sha256(repr(runs).encode()).hexdigest())
     ledger.import_pool(spec, file, [PlacedRun(run, f"line {number}") for number, run in enumerate(runs, 1)])
 
 
@@ -113,7 +114,7 @@ def test_two_stations_empty_a_pool_together_and_are_told(any_ledger: Ledger, tmp
         message = refused("pool.exhausted", ledger, "K9")
         assert "pool mac is used up" in message
         assert give(ledger, "K3").values == got[3].values  # who has one keeps it
-    bring(ledger, run(0x40, 0x4F), file=PoolFile("more.csv", "f" * 64))
+    bring(ledger, run(0x40, 0x4F))
     assert numbers(give(ledger, "K9")) == [0x40, 0x41]
 
 
@@ -133,6 +134,7 @@ def test_an_admitted_unit_owns_its_cell(ledger: Ledger, state: AttemptState | No
     attempt = admit(ledger, given, serial="SN1", state=state)
     (unit,) = ledger.trace("SN1").units
     assert [event.attempt for event in unit.events if event.kind == "pool.bound"] == [attempt]
+    assert "pool.given" in [event.kind for event in ledger.trace(made.mac(0x11).colons).events]
     assert give(ledger, "SN1", 0x10, 0x11).values == given.values  # nothing would be written: admission judges it
     if state is AttemptState.FAILED:
         assert give(ledger, "SN1").values == given.values  # it lost them: written again
@@ -258,6 +260,9 @@ def test_imports_that_overlap_are_refused_whole(any_ledger: Ledger) -> None:
     assert "which unit hw-517 owns: slot A of station S1" in caught.value.reasons[1]
     assert [state.name for state in ledger.pool_states()] == ["mac"]
     bring(ledger, run(0x20, 0x2F), spec=other)
+    with pytest.raises(UsageError, match=r"reel\.csv was imported already, as reel\.csv at 20") as again:
+        bring(ledger, run(0x10, 0x1F))
+    assert again.value.code == "pool.imported"
     for low, high in ((0x10, 0x10), (0x0F, 0x40), (0x18, 0x19)):
         with pytest.raises(PoolTaken):
             bring(ledger, run(low, high))
