@@ -221,6 +221,13 @@ class Product(Section):
         return self
 
     @model_validator(mode="after")
+    def _scanned_is_printed(self) -> Self:
+        scanning = [stage.name for stage in self.stage if stage.scan]
+        if scanning and self.label is None:
+            raise ValueError(f"stage {scanning[0]} scans the unit's label, and there is no [label] that prints one")
+        return self
+
+    @model_validator(mode="after")
     def _pools_fit(self) -> Self:
         fault = pool_faults(self.pool, frozenset(self.unit.facts))
         if fault is not None:

@@ -59,19 +59,21 @@ class CheckSection(Section):
 
 class StageSection(Section):
     """One [[stage]]. Of kind `check` it runs `checks` on the unit, and then `program` on the station, which gets the
-    unit's record as JSON on stdin and says by its status 0 that all is well, within `timeout` seconds.
+    unit's record as JSON on stdin and says by its status 0 that all is well, within `timeout` seconds; with `scan` the
+    unit's own label is scanned at the end.
     """
 
     name: Label
     kind: Literal["flash", "check"]
     checks: tuple[CheckSection, ...] = ()
     program: tuple[Name, ...] = ()
+    scan: bool = False
     timeout: Annotated[float, Field(gt=0)] = 60.0
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
-        if self.kind == "flash" and (self.checks or self.program):
-            raise ValueError(f"stage {self.name} flashes: its proof is [prove], so it has no checks and no program")
+        if self.kind == "flash" and (self.checks or self.program or self.scan):
+            raise ValueError(f"stage {self.name} flashes: [prove] and [label] say how, so it has no checks of its own")
         names = [check.name for check in self.checks]
         for name in names:
             if names.count(name) > 1:

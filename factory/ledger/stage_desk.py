@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from factory.ledger import lot_stops, stages
+from factory.ledger import lot_stops, pool_known, stages
+from factory.ledger.pool_records import Given, Want
 from factory.ledger.records import PassedUnit
 from factory.ledger.shift_records import ShiftRecords
 from factory.ledger.stage_records import LotStop, Measurements, StagedUnit, StagePlace, StageResult
@@ -15,6 +16,11 @@ class StageDesk(ShiftRecords):
     """Every method is one transaction; what it returns is committed. All raise LedgerError when the file cannot be
     read or written.
     """
+
+    def known_cells(self, wants: Sequence[Want]) -> tuple[Given | None, ...]:
+        """What a unit has from pools already, by its keys; None where it has none. Gives nothing."""
+        with self._store.reading() as connection:
+            return pool_known.known(connection, wants)
 
     def require_stage(self, identity: Identity, facts: Facts, place: StagePlace) -> StagedUnit:
         """The unit that was read, if it may do its stage at `place` now. Raises Refused: `line.skipped-stage`,

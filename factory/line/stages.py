@@ -5,18 +5,22 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 from factory.config import Bench, Product, StageSection
 from factory.errors import FactoryError, UsageError
 from factory.flashing import require_hardware
 from factory.ledger import PassedUnit, StagedUnit, StagePlace
+from factory.ledger.pool_records import Want
 from factory.line.checking import CheckFailed, Measurement, run_check
 from factory.line.hooks import hook_record, secret_variables
+from factory.line.labelling import scan_own_label
+from factory.line.pool_write import Writing, key_of
 from factory.line.programs import run_program
 from factory.line.progress import Progress, Tools
 from factory.line.setup import Setup
 from factory.line.steps import Steps
-from factory.values import Facts, canonical
+from factory.values import Facts, Work, canonical
 
 SCHEMA = "factory.staged-unit/1"
 
@@ -66,7 +70,7 @@ class StageSteps(Steps):
         tools, setup = self._tools, self._tools.setup
         self._begin("identify")
         require_hardware(setup.product.hardware, facts)
-        work = self._ledger.assign(facts, setup.lot)
+        work = self._assigned(facts, self._ledger.assign(facts, setup.lot))
         if setup.registering is not None:
             work = setup.registering.assign(facts, work)
         identity = self._identify(facts, work)
@@ -80,8 +84,8 @@ class StageSteps(Steps):
         tools.transcript.note(f"stage {self._stage.name}, go {unit.number}: {unit.passed.hardware_id} {unit.note}")
 
     def work(self, facts: Facts) -> None:  # noqa: ARG002 - what a check asks is asked of the unit itself
-        """Run every check and then the program; keep what they came to. Raises CheckFailed for the first that failed,
-        after all were run, UnitGone, Cancelled, LedgerError.
+        """Run every check, then the program, then the scan; keep what they came to. Raises CheckFailed for the first
+        check that failed, after all were run; UnitGone, Cancelled, LedgerError, FactoryError.
         """
         assert self._unit is not None
         known = {
@@ -99,8 +103,23 @@ class StageSteps(Steps):
         if bad is not None:
             raise CheckFailed(bad, sum(not one.ok for one in self._measured) - 1)
         self._run_program(self._unit.passed)
+        if self._stage.scan:
+            self._begin("scan label")
+            assert self._unit.record.unit is not None
+            scan_own_label(self._tools, self._unit.record.unit, self._unit.passed.hardware_id)
         self._say("finish")
         self._ledger.stage_passed(self._place, self._unit, self._told())
+
+    def _assigned(self, facts: Facts, work: Work) -> Work:
+        """What the flash's station assigned to the unit, for expressions that use it; nothing is assigned here."""
+        product = self._tools.setup.product
+        keys = [(pool, key_of(pool, facts)) for pool in product.pool]
+        wants = [(pool, Want(pool.spec(product.product.name), key)) for pool, key in keys if key is not None]
+        given = self._ledger.known_cells([want for _, want in wants])
+        assigned = dict(work.assigned)
+        for (pool, _), cell in zip(wants, given, strict=True):
+            assigned |= {} if cell is None else Writing(pool, cell).assigned
+        return replace(work, assigned=assigned)
 
     def keep_failure(self, code: str, cause: str, data: dict[str, object], *, refused: bool) -> bool:
         """A failure is a result of the stage; a unit that was never let in is turned away as everywhere."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from factory.ledger import Binding
 from factory.line.pools import take_pools
+from factory.line.scan_back import require_scans
 from factory.line.setup import Setup
 from factory.line.stopping import require_going
 
@@ -31,6 +32,7 @@ def take_lot(setup: Setup, reasons: Reasons) -> None:
     take_pools(setup)
     binding = Binding(product.product.name, product.sha256, setup.builder.template_hash, setup.keys.version)
     if setup.stage is not None:
+        require_scans(setup.stage.scan, setup.scans is not None and setup.scans.fed)
         ledger.lot(setup.lot)
     ledger.bind_lot(setup.lot, binding, accept_reason=reasons.changed_product)
     ledger.recover()

@@ -34,7 +34,7 @@ def test_a_slot_stops_until_somebody_has_looked(tmp_path: Path) -> None:
             running.wait("slot.state", state="fail")
             running.line.press("slot-01", Key.HERE)  # again, at once
             stopped = running.wait("slot.state", state="stopped")
-            assert stopped.data["text"].startswith("STOPPED: 2 units in a row failed: ")
+            assert str(stopped.data["text"]).startswith("STOPPED: 2 units in a row failed: ")
             assert "type slot-01 and Enter" in str(stopped.data["hint"])
             told = running.wait("slot.stopped")
             assert (told.seq is not None, told.data["count"], told.data["code"]) == (True, 2, "unit.login-incorrect")
