@@ -404,6 +404,21 @@ def test_a_row_that_both_have_changed(two: Two) -> None:
     assert "preregistered" in conflict.here and "online" in conflict.there
 
 
+def test_a_unit_made_anew_elsewhere_is_published_anew(two: Two) -> None:
+    make_pass(two.there, 1, serial="SN1")
+    two.here.merge(two.there)
+    (unit,) = two.here.passed_units(LOT)
+    export(two.here, "a.csv", 1, unit.unit)
+    two.there.change_unit("hw-1", UnitState.REWORK, "again")  # which knows nothing of the upload
+    make_pass(two.there, 1, serial="SN1")
+    two.here.merge(two.there)
+    (again,) = two.here.passed_units(LOT)
+    assert (again.row, again.upload) == (RowState.NEEDS_REPUBLISH, "a.csv")
+    export(two.here, "b.csv", 2, again.unit)
+    told = [one for one in two.here.trace("hw-1").units[0].events if one.kind == "upload.withdrawn"]
+    assert [one.data["upload"] for one in told] == ["a.csv"]
+
+
 def test_offices_have_nothing_to_do_with_each_other(tmp_path: Path) -> None:
     with (
         open_ledger("a.db", folder=tmp_path) as here,

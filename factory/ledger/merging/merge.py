@@ -20,6 +20,7 @@ from factory.ledger.merging.pools import of_pools
 from factory.ledger.merging.rows import copy_rows
 from factory.ledger.merging.tables import MERGED
 from factory.ledger.merging.units import settle_unknown, take_attempts, take_units
+from factory.ledger.merging.withdrawn import withdraw
 from factory.ledger.records import damaged
 from factory.ledger.rework import UnitChange
 from factory.ledger.schema import lots, units
@@ -124,6 +125,7 @@ def _take(writer: Writer, found: Look, plan: Plan, location: str, progress: Prog
     for spec in MERGED:
         tell(spec.table.name.replace("_", " "), copy_rows(writer, plan, spec))
     settle_unknown(writer, plan)
+    withdraw(writer, plan)
     set_aside = tuple(_quarantine(writer, plan, found.conflicts))
     _require_whole(plan.target, found.chains)
     places = plan.places.values()

@@ -115,14 +115,12 @@ def _place(placed: Placed, case: _Case) -> None:
 
 
 def _judged(case: _Case, here: Side, holders: Sequence[int], *, known: bool) -> tuple[str | None, UnitState]:
+    others = [unit for unit in holders if unit != here.unit or not known]
+    kinds = {value[0] for value in case.side.values if case.held.get(value) in others}
+    if kinds and kinds <= {DEVICE_NAME, CLOUD_ID}:
+        word = "name" if DEVICE_NAME in kinds else "cloud id"
+        return f"its {word} is that of another unit here", here.state
     if len(holders) > 1:
-        others = (in_words(case.ours[unit].values) for unit in holders if unit != here.unit)
-        kinds = {
-            kind for (kind, value), unit in case.held.items() if unit != here.unit and (kind, value) in case.side.values
-        }
-        if kinds <= {DEVICE_NAME, CLOUD_ID}:
-            word = "name" if DEVICE_NAME in kinds else "cloud id"
-            return f"its {word} is that of another unit here ({'; '.join(others)})", here.state
         return "its values are those of several units here", here.state
     ours = _only_ours(case, here)
     if known and not ours and not _changed_here(case, here):

@@ -64,10 +64,10 @@ def _states(here: Side, there: Side, ours: Sequence[Attempt], fresh: Sequence[At
     if here.in_work:
         return f"it is in work here and was {fresh[-1].state if fresh else there.state} there"
     written = [attempt for attempt in fresh if attempt.image]
-    if not written and there.state in (UnitState.OPEN, UnitState.REWORK):
+    if not written and there.state in (UnitState.OPEN, here.state):
         return None  # it was looked at and left alone
     if here.state not in (UnitState.OPEN, UnitState.REWORK):
-        return f"it is {here.state} here, and was written there"
+        return f"it is {here.state} here, and {'was written' if written else there.state} there"
     if there.state not in (UnitState.OPEN, UnitState.PASSED, UnitState.REWORK):
         return f"it is {there.state} there, and {here.state} here"
     passed = next((attempt for attempt in reversed(fresh) if attempt.state is AttemptState.PASSED), None)
