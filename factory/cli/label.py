@@ -175,7 +175,7 @@ def _checked(book: Ledger, text: str, wanted: LabelSubject | None) -> Iterator[d
             except Refused as refused:
                 fault = f": {refused.message}"
         valid = label.proves and code.is_of(label.hardware_id) and not fault
-        yield {"valid": valid, "what": f"{label.standing()}{fault}{_why(label)}", "label": _told(label)}
+        yield {"valid": valid, "what": f"{label.standing()}{fault or _why(label)}", "label": _told(label)}
 
 
 def _why(label: LabelRecord) -> str:
@@ -190,7 +190,11 @@ def _why(label: LabelRecord) -> str:
             if label.unit_state == "rework"
             else f"; its unit is {label.unit_state}"
         )
-    return "; it was not scanned back yet: factory label check --unit VALUE" if label.state == "printed" else ""
+    return (
+        f"; it was not scanned back yet: factory label check --unit {label.hardware_id} CODE"
+        if label.state == "printed"
+        else ""
+    )
 
 
 def _told(label: LabelRecord) -> dict[str, Any]:

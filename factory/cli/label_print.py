@@ -69,7 +69,7 @@ def print_label(
     elif label.proves:
         talk().print("valid" if not label.scan else "scanned: it is this unit's", style="green")
     else:
-        talk().print("it waits for its scan: factory label check --unit VALUE CODE", style="yellow", markup=False)
+        talk().print(_later(label), style="yellow", soft_wrap=True, markup=False)
     raise typer.Exit(Exit.DONE)
 
 
@@ -102,13 +102,15 @@ def _scan(book: Ledger, label: LabelRecord, lines: Iterator[str], *, tries: int)
         if tries < 1:
             raise FactoryError(
                 f"another label than the new one of unit {label.hardware_id} was scanned: that is {what}",
-                hint="The new label waits for its scan: factory label check --unit VALUE CODE.",
+                hint=_later(label),
                 code="label.wrong",
             )
         console.print(f"WRONG LABEL: that is {what}", style="bold red", soft_wrap=True, markup=False)
-    raise FactoryError(
-        "no scan can come any more", hint="Then: factory label check --unit VALUE CODE.", code="label.no-scanner"
-    )
+    raise FactoryError("no scan can come any more", hint=_later(label), code="label.no-scanner")
+
+
+def _later(label: LabelRecord) -> str:
+    return f"It waits for its scan: factory label check --unit {label.hardware_id} CODE"
 
 
 @contextlib.contextmanager
