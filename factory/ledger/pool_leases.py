@@ -93,7 +93,7 @@ def no_pool(product: str, name: str) -> UsageError:
     """For a pool that nothing was ever imported for."""
     return UsageError(
         f"the ledger has no pool {name} of product {product}",
-        hint="Import its ranges first: factory pool import FILE --product PRODUCT --pool NAME.",
+        hint=f"Import its ranges first: factory pool import FILE --product PRODUCT --pool {name}.",
         code="pool.unknown",
     )
 

@@ -233,7 +233,8 @@ class Assigning:
     def _record(self, kind: str, writing: Writing, **more: object) -> None:
         """Commit what is done with a unit's values; it is found by each of them, also when the unit never passes."""
         given = writing.given
-        data = {"pool": given.pool, "key": given.key, "values": dict(writing.expected), **more}
+        values = {name: shown_value(given.kind, value) for name, value in writing.expected.items()}
+        data = {"pool": given.pool, "key": given.key, "values": values, **more}
         self._ledger.record(kind, slot=self._tools.slot.name, data=data, about=given.values)
 
     def _deadline(self, seconds: float) -> Deadline:

@@ -7,11 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from factory.ledger.pool_records import PlacedRun, PoolFile, PoolState
+import pytest
+
+from factory.errors import UsageError
+from factory.ledger.pool_records import PlacedRun, PoolFile, PoolState, Want
 from factory.rehearsal.faults import Fault
 from factory.rehearsal.plan import ZERO, UnitPlan
+from factory.values import UnitState
 from factory.values.pools import Numbered, PoolKind, Run
-from tests.line.floor import BOTH, SERIAL, SSH, Floor, outcomes, plan
+from tests.ledger import made
+from tests.line.floor import BOTH, LOT, SERIAL, SSH, Floor, by_slot, outcomes, plan
 
 POOL = """
 [[pool]]
@@ -43,7 +48,7 @@ def addresses(*cells: int) -> list[tuple[str, str]]:
 
 def shown(floor: Floor, number: int) -> tuple[str, str]:
     folder = floor.unit(number).root / "sys/class/net"
-    first, second = ((folder / name / "address").read_text().strip() for name in ("eth0", "wlan0"))
+    first, second = ((folder / name / "address").read_text().strip().lower() for name in ("eth0", "wlan0"))
     return first, second
 
 
@@ -73,19 +78,157 @@ def state(floor: Floor) -> PoolState:
     return one
 
 
-def kinds(floor: Floor) -> list[str]:
-    return [event.kind for event in floor.events if event.kind.startswith("pool.")]
+def test_units_without_addresses_get_one_each_and_pass(tmp_path: Path) -> None:
+    made_up = {"eth0": "02:00:00:00:00:01", "wlan0": "02:00:00:00:00:02"}
+    default = {"eth0": "00:e0:4c:68:00:01", "wlan0": "00:e0:4c:68:00:01"}  # one that every board of a maker has
+    plans = [
+        bare(1, routes=BOTH),
+        bare(2, macs=made_up),
+        bare(3, macs=default),
+        bare(4, macs=default),
+        bare(5, serial="SN000001"),  # the same key as the first
+        bare(6, serial="0000000000"),
+    ]
+    with pooled(tmp_path, plans, settings={"prove.first_article": True}) as floor:
+        summary = floor.run(6)
+        rows = by_slot(summary)
+        assert {slot: row.outcome for slot, row in rows.items() if row.slot[-1] in "2346"} == {
+            "slot-02": "passed",
+            "slot-03": "passed",
+            "slot-04": "passed",
+            "slot-06": "refused",
+        }
+        assert rows["slot-06"].code == "pool.no-key"
+        first = {rows[slot].outcome: rows[slot] for slot in ("slot-01", "slot-05")}
+        assert set(first) == {"passed", "refused"}
+        assert first["refused"].code in ("pool.in-work", "pool.key-passed")
+        assert shown(floor, int(first["refused"].slot[-1])) == (ZERO, ZERO)
+        passed = [row for row in summary.rows if row.outcome == "passed"]
+        assert sorted(shown(floor, int(row.slot[-1])) for row in passed) == addresses(0, 1, 2, 3)
+        for row in passed:
+            own = shown(floor, int(row.slot[-1]))
+            assert row.hardware_id == own[0].replace(":", "")
+            (unit,) = floor.ledger.trace(own[1]).units
+            assert "pool.bound" in [event.kind for event in unit.events]
+        assert (state(floor).given, state(floor).remaining) == (4, 4)
+
+        # A unit that came back for rework and lost its addresses gets them again; one that shows another's is a clone.
+        number = 2
+        own = shown(floor, number)
+        floor.ledger.change_unit(own[0], UnitState.REWORK, "a new flash chip")
+        forget(floor, number)
+        floor.clear_leftovers(number)
+        taken = floor.unit(3).root / "sys/class/net/eth0/address"
+        floor.unit(6).swap(bare(16, macs={"eth0": taken.read_text().strip(), "wlan0": ZERO}), logged_in=False)
+        again = floor.run(2, slots=["slot-02", "slot-06"])
+        assert outcomes(again) == {"slot-02": ("passed", None), "slot-06": ("refused", "pool.foreign")}
+        assert shown(floor, number) == own
+        assert (state(floor).given, state(floor).remaining) == (4, 4)
 
 
-def test_units_without_addresses_get_one_each_over_serial_and_ssh_and_pass(tmp_path: Path) -> None:
-    plans = [bare(1, routes=BOTH), bare(2, macs={"eth0": "02:00:00:00:00:01", "wlan0": "02:00:00:00:00:02"})]
-    with pooled(tmp_path, plans) as floor:
-        summary = floor.run(2)
-        assert outcomes(summary) == {"slot-01": ("passed", None), "slot-02": ("passed", None)}
-        assert sorted(shown(floor, number) for number in (1, 2)) == addresses(0, 1)
-        for row in summary.rows:
-            number = int(row.slot[-1])
-            assert row.hardware_id == shown(floor, number)[0].replace(":", "")
-            found = floor.ledger.trace(shown(floor, number)[1])
-            assert "pool.bound" in [event.kind for event in found.units[0].events]
-        assert (state(floor).given, state(floor).remaining) == (2, 6)
+def forget(floor: Floor, number: int) -> None:
+    """Let a unit lose what fw_setenv kept, as a new flash chip does."""
+    unit = floor.unit(number)
+    (unit.root / "etc/uboot.env").unlink()
+    unit.power_off()
+    unit.power_on()
+    unit.wait_until_settled()
+    assert shown(floor, number)[0] != shown(floor, 1)[0]
+
+
+def test_a_unit_that_does_not_keep_its_address_fails_and_gets_the_same_again(tmp_path: Path) -> None:
+    plans = [bare(1, Fault.FORGETS_ADDRESS), bare(2), bare(3), bare(4)]
+    with pooled(tmp_path, plans, cells=2) as floor:
+        # Committed for a unit, and then the station was cut off: the next attempt gives it the same.
+        product = floor.product.pool[0].spec(floor.product.product.name)
+        (given,) = floor.ledger.give_cells([Want(product, "SN000002")], made.facts(serial="SN000002"), slot="slot-02")
+        summary = floor.run(2, slots=["slot-01", "slot-02"])
+        assert outcomes(summary) == {"slot-01": ("failed", "pool.not-taken"), "slot-02": ("passed", None)}
+        assert shown(floor, 2)[0].replace(":", "") == given.value
+        (row,) = [row for row in summary.rows if row.slot == "slot-01"]
+        assert "eth0 shows 00:00:00:00:00:00 and should show b8:27:eb:10:00:02" in (row.cause or "")
+        floor.unit(1).board.folder.faults.discard(Fault.FORGETS_ADDRESS)
+        rest = floor.run(3, slots=["slot-01", "slot-03", "slot-04"])
+        assert outcomes(rest) == {
+            "slot-01": ("passed", None),
+            "slot-03": ("refused", "pool.exhausted"),
+            "slot-04": ("refused", "pool.exhausted"),
+        }
+        assert [shown(floor, number) for number in (2, 1)] == addresses(0, 1)
+        for number in (3, 4):
+            assert not (floor.unit(number).root / "etc/uboot.env").exists()
+        warnings = [str(event.data["message"]) for event in floor.events if event.kind == "line.warning"]
+        assert any("pool lan has 0 left for units" in text for text in warnings)
+        (unit,) = floor.ledger.trace("b8:27:eb:10:00:02").units
+        kinds = [event.kind for event in unit.events]
+        assert [kind for kind in kinds if "pool." in kind][:3] == ["pool.given", "pool.writing", "pool.not-taken"]
+
+
+def test_a_lost_reply_an_own_command_and_a_serial_of_a_pool(tmp_path: Path) -> None:
+    """The command of the first pool ends the session at its first call, so its reply is lost; a second pool gives the
+    serial, by a fact; the power is cut to make the first count.
+    """
+    once = "{ [ -e etc/once ] || { touch etc/once; kill -9 $PPID; }; }"
+    pool = POOL.replace("low_water", "key = 'cpu'\nlow_water").replace(
+        'eth1addr {{ mac.wlan0 }}"', f'eth1addr {{{{ mac.wlan0 | upper }}}} && {once}"\nreboot = "power"'
+    )
+    serials = """
+[[pool]]
+name = "sn"
+kind = "serial"
+key = "cpu"
+
+[pool.write]
+command = "echo {{ value }} >etc/serial"
+shown_by = "label"
+reboot = "none"
+"""
+    settings = {
+        "unit.facts.cpu": "sed -n 's/.*: //p' proc/cpuinfo | tail -n 1",
+        "unit.facts.label": "cat etc/serial 2>/dev/null || echo unset",
+        "identity.device_name": "router {{ assigned.sn }} {{ assigned.lan_wlan0 }}",
+    }
+    with pooled(tmp_path, [bare(1)], pool=pool + serials, settings=settings) as floor:
+        spec = floor.product.pool[1].spec(floor.product.product.name)
+        run = Run.counted(Numbered.parse(PoolKind.SERIAL, "A26-00007"), 10)
+        floor.ledger.import_pool(spec, PoolFile("labels.csv", "f" * 64), [PlacedRun(run, "line 1")])
+        (lost,) = floor.run(1).rows
+        assert lost.outcome == "failed"
+        assert (floor.unit(1).root / "etc/once").exists()
+        (row,) = floor.run(1).rows
+        assert (row.outcome, row.cause) == ("passed", None)
+        assert [shown(floor, 1)] == addresses(0)
+        assert (floor.unit(1).root / "etc/serial").read_text() == "A26-00007\n"
+        (unit,) = floor.ledger.passed_units(LOT)
+        assert unit.device_name == f"router A26-00007 {shown(floor, 1)[1].replace(':', '')}"
+        assert {one.name: one.given for one in floor.ledger.pool_states()} == {"lan": 1, "sn": 1}
+
+
+def test_units_swapped_while_one_is_written_to_burn_the_value(tmp_path: Path) -> None:
+    with pooled(tmp_path, [bare(1, routes=SERIAL)]) as floor:
+        request = f'(sleep 0.4; echo swap >{floor.unit(1).control}/requests) >/dev/null 2>&1 </dev/null &"'
+        text = floor.product_file.read_text().replace(
+            'eth1addr {{ mac.wlan0 }}"', f"eth1addr {{{{ mac.wlan0 }}}}; {request}"
+        )
+        floor.product_file.write_text(text)
+        floor.ledger.close()
+        floor.open()
+        (row,) = floor.run(1).rows
+        assert (row.outcome, row.code) == ("failed", "pool.other-unit")
+        assert (state(floor).given, state(floor).burned) == (0, 1)
+
+
+def test_a_line_starts_only_with_pools_that_fit(tmp_path: Path) -> None:
+    with pooled(tmp_path, [bare(1)]) as floor:
+        text = floor.product_file.read_text()
+        for changed, code in (
+            (text.replace("mac.wlan0", "mac.usb7"), "pool.command"),
+            (text.replace("count = 2", "count = 4"), "pool.changed"),
+            (text.replace('name = "lan"', 'name = "other"'), "pool.unknown"),
+        ):
+            floor.product_file.write_text(changed)
+            floor.ledger.close()
+            floor.open()
+            with pytest.raises(UsageError) as caught:
+                floor.line()
+            assert caught.value.code == code
