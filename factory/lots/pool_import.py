@@ -66,7 +66,7 @@ def import_pool(ledger: Pools, product: Product, name: str, path: Path) -> Impor
 def _doubles(runs: Sequence[PlacedRun]) -> Iterator[Finding]:
     """Values that stand in the file twice."""
     widest: PlacedRun | None = None
-    for placed in sorted(runs, key=lambda one: one.run):
+    for placed in sorted(runs, key=lambda one: (one.run.prefix, one.run.width, one.run.low, -one.run.high)):
         run = placed.run
         if widest is not None and _same_row(widest.run, run) and run.low <= widest.run.high:
             both = Run(run.kind, run.prefix, run.width, run.low, min(run.high, widest.run.high))

@@ -99,9 +99,9 @@ def test_units_without_addresses_get_one_each_and_pass(tmp_path: Path) -> None:
             "slot-06": "refused",
         }
         assert rows["slot-06"].code == "pool.no-key"
-        first = {rows[slot].outcome: rows[slot] for slot in ("slot-01", "slot-05")}
+        first = {str(rows[slot].outcome): rows[slot] for slot in ("slot-01", "slot-05")}
         assert set(first) == {"passed", "refused"}
-        assert first["refused"].code in ("pool.in-work", "pool.key-passed")
+        assert str(first["refused"].code) in ("pool.in-work", "pool.key-passed")
         assert shown(floor, int(first["refused"].slot[-1])) == (ZERO, ZERO)
         passed = [row for row in summary.rows if row.outcome == "passed"]
         assert sorted(shown(floor, int(row.slot[-1])) for row in passed) == addresses(0, 1, 2, 3)
