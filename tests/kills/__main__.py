@@ -19,6 +19,7 @@ from sqlalchemy import make_url
 
 from tests import postgres
 from tests.kills import oracle, works
+from tests.kills.careless import CARELESS
 from tests.kills.floor import Floor
 from tests.kills.forks import adopt_orphans, import_all, in_fork
 from tests.kills.sweep import Kills, Told, judged, worked
@@ -32,27 +33,36 @@ def main() -> int:
     began, told = time.monotonic(), Told()
     adopt_orphans()
     import_all()
-    {"line": on_the_line, "office": in_the_office}[options.kind](options, told)
+    try:
+        with CARELESS[options.careless]():
+            {"line": on_the_line, "office": in_the_office}[options.kind](options, told)
+    except AssertionError as error:
+        print("\n".join(told.story), error, sep="\n", file=sys.stderr)
+        return 1
     cpu, wall = sum(os.times()[:4]), time.monotonic() - began
     places = ", ".join(f"{count} at a {place}" for place, count in sorted(told.places.items()))
-    print(f"{told.kills} kills in {told.floors} stories, {wall:.0f} s, {cpu:.0f} s of CPU: {places}")
+    print(f"{told.kills} kills in {told.stories} stories, {wall:.0f} s, {cpu:.0f} s of CPU: {places}")
     return 0
 
 
 def on_the_line(options: argparse.Namespace, told: Told) -> None:
     """The line, killed and started again until all units have passed; then the export of them."""
-    ledger = _made(options.folder / "empty", lambda floor: floor.build().open().close())
+    ledger = _made(
+        Floor(options.folder / "empty", (), full=bool(options.full)), lambda floor: floor.build().new_ledger()
+    )
     for number, kills in _stories(options, told):
-        floor = Floor(options.folder / f"line-{number}", tuple(range(1, options.slots + 1)))
+        floor = Floor(options.folder / f"line-{number}", tuple(range(1, options.slots + 1)), full=bool(options.full))
         if options.server:  # its schemas are dropped with the server
             floor = replace(
                 floor, ledger_url=postgres.schema(make_url(options.server), f"kills_{os.getpid()}_{number}")
             )
-        new = kills.at <= _FIRST_STEPS or bool(options.server)
+        new = bool(options.server) or (kills.at <= _FIRST_STEPS and not options.full)
 
         def build(_: int, floor: Floor = floor, new: bool = new) -> None:
             floor.build()
-            if not new:
+            if options.server and options.full:
+                floor.new_ledger()
+            elif not new:
                 shutil.copy(ledger.folder / "ledger.db", floor.folder)
 
         in_fork(build).result()
@@ -65,7 +75,7 @@ def on_the_line(options: argparse.Namespace, told: Told) -> None:
 
 def in_the_office(options: argparse.Namespace, told: Told) -> None:
     """The office's commands on the ledger of three units that have passed; then one of them is made again."""
-    made = _made(options.folder / "made", _with_three_passed, units=(1, 2, 3))
+    made = _made(Floor(options.folder / "made", (1, 2, 3)), _with_three_passed)
     for number, kills in _stories(options, told):
         floor = Floor(options.folder / f"office-{number}", made.units)
         shutil.copytree(made.folder, floor.folder, symlinks=True)
@@ -79,9 +89,8 @@ def _with_three_passed(floor: Floor) -> None:
     assert summary.passed == len(floor.units)
 
 
-def _made(folder: Path, make: Callable[[Floor], object], units: tuple[int, ...] = ()) -> Floor:
+def _made(floor: Floor, make: Callable[[Floor], object]) -> Floor:
     """A floor that others are copied from: making it anew for each of them would be most of the work."""
-    floor = Floor(folder, units)
 
     def work(_: int) -> None:
         make(floor)
@@ -98,6 +107,8 @@ def _stories(options: argparse.Namespace, told: Told) -> Iterator[tuple[int, Kil
     at = options.first
     while told.kills < options.kills:
         before = told.kills
+        told.stories += 1
+        told.story.clear()
         if options.step:
             again = (chance.randint(1, max(60, told.longest)),) if options.again and chance.random() < 0.5 else ()
             yield at, Kills(at, *again)
@@ -119,6 +130,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=100, help="stop after so many")
     parser.add_argument("--slots", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--careless", choices=list(CARELESS), default="", help="spoil the product, to see it found out")
+    parser.add_argument("--full", type=int, default=0, help="1: addresses from a pool, labels scanned back")
     parser.add_argument("--server", default="", help="URL of a PostgreSQL server, for `line`")
     return parser.parse_args()
 

@@ -17,13 +17,15 @@ from factory.errors import FactoryError
 from factory.identity import KeySource
 from factory.images import read_image
 from factory.ledger import Ledger
+from factory.ledger.label_tables import labels
+from factory.ledger.pool_tables import pool_cells
 from factory.ledger.schema import attempts, events, identity_values, passes, units
 from factory.sheets import REMOTEIT_BULK, decode_csv
 from factory.values import AttemptState, HardwareId, UnitState
 from tests.kills.floor import CODE, LOT, Floor
 
 # What a person is told to look after, and what the next run settles by itself.
-_IN_BETWEEN = {"LEDGER-OPEN", "LEDGER-UNKNOWN", "LEDGER-RESTORE"}
+_IN_BETWEEN = {"LEDGER-OPEN", "LEDGER-UNKNOWN", "LEDGER-RESTORE", "LEDGER-LABEL"}
 _OPEN = {"admitted", "flashing", "flashed", "proved"}
 
 
@@ -72,6 +74,8 @@ def when_all_is_done(floor: Floor, expected: int) -> None:
             ended = {str(state) for state in AttemptState if state.is_final}
             left = connection.execute(select(attempts.c.id).where(attempts.c.state.not_in(ended))).scalars().all()
             assert not left, f"attempts {left} never ended"
+            if floor.full:
+                _addresses_and_labels(floor, connection)
         passed = _passed_units_hold_their_own(floor, ledger)
         assert len(passed) == expected, f"{len(passed)} of {expected} passed"
         assert ledger.pending_restores() == ()
@@ -117,6 +121,21 @@ def _nothing_given_twice(connection: Connection) -> None:
         .having(func.count(func.distinct(attempts.c.unit)) > 1)
     ).all()
     assert not keys, f"one key for two units: {keys}"
+
+
+def _addresses_and_labels(floor: Floor, connection: Connection) -> None:
+    """Each unit has one cell of the pool, and none was wasted; of its labels one counts, which was scanned."""
+    cells = connection.execute(select(pool_cells.c.key, pool_cells.c.value, pool_cells.c.state)).all()
+    assert {state for _, _, state in cells} == {"given"}, cells
+    assert len(cells) == len({key for key, _, _ in cells}) == len(floor.units), cells
+    shown = {
+        (floor.unit(number).root / "sys/class/net/eth0/address").read_text().strip().replace(":", "")
+        for number in floor.units
+    }
+    assert shown == {value.lower() for _, value, _ in cells}, (shown, cells)
+    live = connection.execute(select(labels.c.unit, labels.c.state).where(labels.c.state != "void")).all()
+    assert sorted(state for _, state in live) == ["verified"] * len(floor.units), live
+    assert len({unit for unit, _ in live}) == len(floor.units), live
 
 
 def _passed_units_hold_their_own(floor: Floor, ledger: Ledger) -> set[str]:

@@ -21,6 +21,8 @@ from sqlalchemy.engine.default import DefaultDialect
 
 from tests.kills.calls import Listener, heard
 
+UNITS = Path("units")
+
 
 class Steps:
     """Counts; kills this process at step `kill_at` (0: never), and says to the descriptor `tell` which that was."""
@@ -43,8 +45,10 @@ class Steps:
 
 
 @contextmanager
-def counted(steps: Steps, folder: Path) -> Iterator[None]:
-    """While the block runs, every step of this process is counted; files count below `folder`."""
+def counted(steps: Steps, folder: Path, without: Path = UNITS) -> Iterator[None]:
+    """While the block runs, every step of this process is counted; files count below `folder`, but not below its part
+    `without`: those are the units' own.
+    """
 
     def committed(dialect: Any, connection: Any) -> None:
         steps("before a commit")
@@ -56,11 +60,19 @@ def counted(steps: Steps, folder: Path) -> Iterator[None]:
         sendall(self, data, *flags)
         steps("after something was sent")
 
+    def sent_some(self: socket.socket, data: Any, *flags: int) -> int:
+        steps("before something is sent")
+        count: int = send(self, data, *flags)
+        steps("after something was sent")
+        return count
+
     commit: Any = DefaultDialect.do_commit
     sendall: Any = socket.socket.sendall
+    send: Any = socket.socket.send
     listener = Listener(lambda call: steps(f"before: {call}"), split_writes=True)
     with ExitStack() as stack:
         stack.enter_context(patch.object(DefaultDialect, "do_commit", committed))
         stack.enter_context(patch.object(socket.socket, "sendall", sent))
-        stack.enter_context(heard(folder, listener, Path("units")))  # those are the units' own
+        stack.enter_context(patch.object(socket.socket, "send", sent_some))
+        stack.enter_context(heard(folder, listener, without))
         yield

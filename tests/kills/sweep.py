@@ -26,10 +26,13 @@ class Work(Protocol):
 
 @dataclass(slots=True)
 class Told:
-    """What became of a sweep: kills, by what they fell upon, how many floors were worked, the most steps of a work."""
+    """What became of a sweep: kills, by what they fell upon; how many stories there were, and the present one; the
+    most steps of a work.
+    """
 
     kills: int = 0
-    floors: int = 0
+    stories: int = 0
+    story: list[str] = field(default_factory=list)
     longest: int = 0
     places: Counter[str] = field(default_factory=Counter)
 
@@ -83,27 +86,22 @@ def judged(judge: Callable[..., object], *arguments: object) -> None:
 
 def worked(floor: Floor, works: Sequence[Work], kills: Kills, told: Told) -> None:
     """Do each work, again after each kill, until it ends by itself; the story ends with the work that the last kill
-    fell upon. After each kill everything is judged. Raises AssertionError with the story so far.
+    fell upon. After each kill everything is judged. Raises AssertionError.
     """
     ends = bool(kills.at)
-    story: list[str] = []
-    try:
-        for work in works:
-            while (ended := in_fork(counting(work, floor, kills.at))).killed:
-                story.append(f"{work.__name__}: killed at step {kills.at}, {ended.said}")
-                kills.killed()
-                told.kills += 1
-                told.places[kind_of(ended.said)] += 1
-                judged(oracle.after_a_kill, floor)
-            steps = int(ended.result())
-            story.append(f"{work.__name__}: done in {steps} steps")
-            kills.survived(steps)
-            told.longest = max(told.longest, steps)
-            if ends and not kills.at:
-                break
-    except AssertionError as error:
-        raise AssertionError("\n".join([*story, str(error)])) from error
-    told.floors += 1
+    for work in works:
+        while (ended := in_fork(counting(work, floor, kills.at))).killed:
+            told.story.append(f"{work.__name__}: killed at step {kills.at}, {ended.said}")
+            kills.killed()
+            told.kills += 1
+            told.places[kind_of(ended.said)] += 1
+            judged(oracle.after_a_kill, floor)
+        steps = int(ended.result())
+        told.story.append(f"{work.__name__}: done in {steps} steps")
+        kills.survived(steps)
+        told.longest = max(told.longest, steps)
+        if ends and not kills.at:
+            break
 
 
 def kind_of(step: str) -> str:

@@ -28,12 +28,17 @@ def every(steps: int, share: int = 1) -> int:
 
 def sweep(folder: Path, kind: str, **options: int | str) -> str:
     """Run a sweep in a process of its own, which forks; the line that it ends with."""
-    arguments = [f"--{name}={value}" for name, value in options.items()]
-    command = [sys.executable, "-m", "tests.kills", kind, str(folder), "--seed", str(SEED), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False, cwd=CHECKOUT)
+    done = swept(folder, kind, **options)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-8000:]
     print(done.stdout)
     return done.stdout
+
+
+def swept(folder: Path, kind: str, **options: int | str) -> subprocess.CompletedProcess[str]:
+    """Run it, whatever it comes to."""
+    arguments = [f"--{name}={value}" for name, value in options.items()]
+    command = [sys.executable, "-m", "tests.kills", kind, str(folder), "--seed", str(SEED), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False, cwd=CHECKOUT)
 
 
 @pytest.mark.timeout(SECONDS + 10)
@@ -49,6 +54,11 @@ def test_several_slots_killed_anywhere_again_and_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(SECONDS + 10)
+def test_units_that_get_their_addresses_and_labels_killed_anywhere(tmp_path: Path) -> None:
+    assert f"{KILLS} kills " in sweep(tmp_path, "line", slots=2, kills=KILLS, full=1)
+
+
+@pytest.mark.timeout(SECONDS + 10)
 def test_the_offices_commands_killed_at_every_step(tmp_path: Path) -> None:
     assert " kills " in sweep(tmp_path, "office", step=every(70), kills=10_000, again=1)
 
@@ -58,3 +68,17 @@ def test_a_line_on_a_server_killed_anywhere(tmp_path: Path) -> None:
     with postgres.server() as url:
         server = url.render_as_string(hide_password=False)
         assert " kills " in sweep(tmp_path, "line", kills=max(4, KILLS // 5), server=server)
+
+
+@pytest.mark.parametrize(
+    ("kind", "careless", "seen"),
+    [
+        ("line", "forgets", "that unit is in work"),
+        ("line", "loses", "is not as it passed"),
+        ("office", "in-place", "export.exists"),
+    ],
+)
+def test_a_sweep_finds_out_a_careless_program(tmp_path: Path, kind: str, careless: str, seen: str) -> None:
+    done = swept(tmp_path, kind, careless=careless, first=1 if kind == "office" else 50, step=1, kills=20)
+    assert done.returncode == 1, done.stdout
+    assert seen in done.stderr, done.stderr[-3000:]
