@@ -76,7 +76,9 @@ def labelled(
     tries: int = 3,
 ) -> Iterator[tuple[Floor, Paper]]:
     """A floor whose units get labels from a printer of its own."""
+    # Nothing here is about the restart, which takes longer than all the rest.
     settings: dict[str, Setting] = {
+        "prove.reboot": "none",
         "label.template": "templates/label/unit.zpl",
         "label.scan": scan,
         "label.tries": tries,
