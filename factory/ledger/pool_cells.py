@@ -211,12 +211,14 @@ def tell(
     attempt: int | None = None,
     **more: object,
 ) -> Event:
-    """Append what became of a cell; it is found by every value of the cell."""
+    """Append what became of a cell; it is found by every value of the cell and by its unit's key."""
     values = cell_values(PoolKind(pool.kind), value, pool.each)
     data: dict[str, object] = {"product": pool.product, "pool": pool.name}
     data["values"] = [shown_value(pool.kind, one) for one in values]
     data |= {name: one for name, one in more.items() if one is not None}
-    return append(writer, kind, slot=slot, attempt=attempt, data=data, about=values)
+    key = more.get("key")
+    about = (*values, key) if isinstance(key, str) else values
+    return append(writer, kind, slot=slot, attempt=attempt, data=data, about=about)
 
 
 def _owner(connection: Connection, spec: PoolSpec, value: str) -> int | None:

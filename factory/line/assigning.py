@@ -9,17 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from factory.config import PoolSection
-from factory.flashing.errors import NotProved
-from factory.flashing.reboot import await_restart, boot_id, send_restart
-from factory.flashing.said import facts_now
 from factory.ledger import Refused
 from factory.ledger.pool_records import Want
+from factory.line.pool_taking import Taking
 from factory.line.pool_write import Writing, key_of, numbered
 from factory.line.progress import Progress, Tools
-from factory.units.deadline import Deadline
-from factory.units.protocol import UnitError
 from factory.values import Facts, Mac, Work, sentinel
-from factory.values.pools import shown_value
+from factory.values.pools import PoolKind, shown_value
 
 _WARNING = "line.warning"
 
@@ -42,16 +38,15 @@ class Assigning:
         self._begin = begin
         self._look_at_host_key = look_at_host_key
         self._ledger = tools.setup.ledger
-        self._section = tools.setup.product.unit
         self._pools = tools.setup.product.pool
+        self._taking = Taking(tools, progress, begin)
 
     @contextlib.contextmanager
     def assigned(self, facts: Facts, work: Work) -> Iterator[tuple[Facts, Work]]:
         """Inside, the unit has its values: its facts as they are now, and the work with what it got. Nobody else works
         on a unit with its keys meanwhile.
 
-        Raises Refused as `Ledger.give_cells`, and `pool.no-key`: nothing was written. Raises UnitError (`pool.write`,
-        `pool.restart`, `pool.not-taken`, `pool.other-unit`) where the unit did not take what was written.
+        Raises Refused as `Ledger.give_cells`, and `pool.no-key`: nothing was written; and as `Taking.take`.
         """
         if not self._pools:
             yield facts, work
@@ -60,9 +55,9 @@ class Assigning:
         keys = [(pool.name, self._require_key(pool, facts)) for pool in self._pools]
         with self._tools.setup.keys_in_work.held(keys, self._tools.slot.name):
             writings = self._give(facts, [key for _, key in keys])
-            for writing in writings:
-                if writing.differs(facts):
-                    facts = self._write(writing, facts)
+            pending = [writing for writing in writings if writing.differs(facts)]
+            if pending:
+                facts = self._write(pending, facts)
             got = {name: value for writing in writings for name, value in writing.assigned.items()}
             cells = tuple((str(writing.given.kind), writing.given.value) for writing in writings)
             yield facts, replace(work, assigned={**work.assigned, **got}, cells=cells)
@@ -111,136 +106,9 @@ class Assigning:
             self._tools.setup.feed.say(_WARNING, data={"message": text, "hint": "factory pool show tells how long."})
             self._progress.warnings.append(text)
 
-    def _write(self, writing: Writing, facts: Facts) -> Facts:
-        """Write a unit's values, restart it where the product says so, and read it again."""
-        tools, section = self._tools, writing.section
-        assert section.write is not None
-        command = writing.command()
-        before = self._require_restartable(section, self._deadline(self._section.timeouts.command))
-        if writing.given.kind == "mac":
-            # Another key was shown with these addresses before: then this is not the board that they were given to.
-            self._look_at_host_key([Mac.parse(value) for value in writing.expected.values()])
-        self._record("pool.writing", writing, was=dict(writing.differs(facts)), command=command)
-        self._begin("write address" if section.kind == "mac" else "write serial")
-        done = tools.contact.unit.run(command, deadline=self._deadline(self._section.timeouts.command))
-        if done.status != 0:
-            said = (done.stderr or done.stdout)[-300:].decode("ascii", "backslashreplace").strip()
-            raise UnitError(
-                f"pool {section.name}: the unit's command ended with status {done.status}: {said or 'no output'}",
-                hint="The value stays this unit's: it gets the same one again.",
-                code="pool.write",
-            )
-        if section.write.reboot != "none" and before is not None:
-            self._restart(section, before)
-        now = self._read_again(facts, rebooted=section.write.reboot != "none")
-        self._require_same_unit(writing, facts, now)
-        # From here on this is what the unit shows; whatever comes next compares with it.
-        self._progress.facts = now
-        self._require_taken(writing, now)
-        self._record("pool.written", writing)
-        return now
-
-    def _require_restartable(self, section: PoolSection, deadline: Deadline) -> str | None:
-        """The boot id, before anything is written; what cannot be restarted as the product says is refused."""
-        assert section.write is not None
-        if section.write.reboot == "none":
-            return None
-        if section.write.reboot == "power" and self._tools.setup.power(self._tools.slot) is None:
-            message = (
-                f'pool {section.name} wants reboot = "power", and slot {self._tools.slot.name} has no power control'
-            )
-            raise UnitError(message, hint="Give the slot power = { on, off } in the bench file.", code="pool.no-power")
-        before = boot_id(self._tools.contact.unit, self._section, deadline=deadline)
-        if before is None:
-            message = f"pool {section.name}: the unit has no boot id, so a restart could not be told from none"
-            raise UnitError(message, hint="Mount /proc on the unit.", code="pool.no-boot-id")
-        return before
-
-    def _restart(self, section: PoolSection, before: str) -> None:
-        tools, timeouts = self._tools, self._section.timeouts
-        assert section.write is not None
-        self._begin("restart")
-        within = self._deadline(timeouts.reboot + timeouts.login + 2 * timeouts.command)
-        try:
-            send_restart(
-                tools.contact.unit,
-                self._section,
-                section.write.reboot,
-                before=before,
-                power=tools.setup.power(tools.slot),
-                deadline=within,
-            )
-            restarted = await_restart(before, self._section, tools.contact.reconnect, deadline=within)
-        except NotProved as error:
-            hint = "The value stays this unit's: it gets the same one again. [pool.write] reboot says how it restarts."
-            raise UnitError(f"pool {section.name}: {error.message}", hint=hint, code="pool.restart") from error
-        tools.contact.use(restarted.unit)
-
-    def _read_again(self, before: Facts, *, rebooted: bool) -> Facts:
-        self._begin("read")
-        within = self._deadline(4 * self._section.timeouts.command)
-        contact = self._tools.contact
-        return facts_now(contact.unit, before, contact.read, self._section, rebooted=rebooted, deadline=within)
-
-    def _require_same_unit(self, writing: Writing, before: Facts, now: Facts) -> None:
-        """Raise UnitError where another unit answers now: who knows which of both has the value."""
-        section = writing.section
-        given_to = {name for pool in self._pools for name in pool.interfaces}
-        differs = [
-            f"{what} was {was or 'none'} and is {later or 'none'}"
-            for what, was, later in (
-                (f"the key of pool {section.name}", key_of(section, before), key_of(section, now)),
-                ("the model", before.model, now.model),
-                *(
-                    (f"the address of {name}", mac.colons, _colons(now, name))
-                    for name, mac in before.interfaces.items()
-                    if name not in given_to and not mac.is_local and mac.defect() is None
-                ),
-            )
-            if was != later
-        ]
-        if section.write is not None and section.write.reboot == "none" and before.boot_id != now.boot_id:
-            differs.append("it was restarted or swapped between two reads")
-        if differs:
-            self._ledger.burn(writing.given.value, f"written while units were swapped: {'; '.join(differs)}")
-            raise UnitError(
-                f"pool {section.name}: another unit answers after the write: {'; '.join(differs)}",
-                hint=f"{shown_value(writing.given.kind, writing.given.value)} is burned. Put both units aside.",
-                code="pool.other-unit",
-                retry=False,
-            )
-
-    def _require_taken(self, writing: Writing, now: Facts) -> None:
-        wrong = writing.differs(now)
-        if not wrong:
-            return
-        kind = writing.given.kind
-        shown = "; ".join(
-            f"{name} shows {shown_value(kind, value) if value else 'nothing'} and should show "
-            f"{shown_value(kind, writing.expected[name])}"
-            for name, value in wrong.items()
-        )
-        self._record("pool.not-taken", writing, shows=dict(wrong))
-        for value in wrong.values():
-            self._ledger.burn_stray(value, "a unit shows it that was given another one")
-        raise UnitError(
-            f"pool {writing.section.name}: the unit did not take what was written: {shown}",
-            hint="Does write.command keep it over a restart? The value stays this unit's and goes to no other.",
-            code="pool.not-taken",
-            retry=False,
-        )
-
-    def _record(self, kind: str, writing: Writing, **more: object) -> None:
-        """Commit what is done with a unit's values; it is found by each of them, also when the unit never passes."""
-        given = writing.given
-        values = {name: shown_value(given.kind, value) for name, value in writing.expected.items()}
-        data = {"pool": given.pool, "key": given.key, "values": values, **more}
-        self._ledger.record(kind, slot=self._tools.slot.name, data=data, about=given.values)
-
-    def _deadline(self, seconds: float) -> Deadline:
-        return Deadline(seconds, cancel=self._tools.cancel)
-
-
-def _colons(facts: Facts, name: str) -> str | None:
-    mac = facts.interfaces.get(name)
-    return None if mac is None else mac.colons
+    def _write(self, pending: Sequence[Writing], facts: Facts) -> Facts:
+        for writing in pending:
+            if writing.given.kind is PoolKind.MAC:
+                # Another key was shown with these addresses before: then they were given to another board.
+                self._look_at_host_key([Mac.parse(value) for value in writing.expected.values()])
+        return self._taking.take(pending, facts)

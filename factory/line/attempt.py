@@ -20,6 +20,7 @@ from factory.line.feed import SlotFeed
 from factory.line.hostkeys import SlotHostKeys
 from factory.line.masking import Masks
 from factory.line.operator import SlotKeys
+from factory.line.pool_taking import RESTARTING
 from factory.line.progress import Progress, Tools
 from factory.line.routes import Route
 from factory.line.setup import Setup
@@ -151,7 +152,8 @@ class Attempt:
         tools, progress = self._tools, self._progress
         self._save_transcript()
         booting = 0.0
-        if ending is not None and progress.step == "prove" and tools.setup.product.prove.reboot != "none":
+        proving = progress.step == "prove" and tools.setup.product.prove.reboot != "none"
+        if ending is not None and (proving or progress.step == RESTARTING):
             booting = time.monotonic() + tools.setup.product.unit.timeouts.reboot
         held = progress.image if ending is None else None
         known = None if progress.facts is None else Known.of(progress.facts, held=held)
