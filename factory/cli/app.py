@@ -29,6 +29,7 @@ from factory.cli import (
     report,
     run_line,
     sheet,
+    transcripts,
     uboot,
     unit,
     xyte,
@@ -52,7 +53,7 @@ def build() -> typer.Typer:
     app.callback()(_settle)
     groups = (
         demo, init, read, run_line, flash, hooks, sheet, image, label, uboot, unit, remoteit, xyte, rehearse, ledger,
-        pool, report, doctor,
+        pool, transcripts, report, doctor,
     )  # fmt: skip
     for module in groups:
         module.add_to(app)

@@ -33,6 +33,7 @@ def admit(
     fingerprint: str | None,
     same_unit: bool | None,
     work: Work | None,
+    transcript: str | None = None,
 ) -> Attempt | Refused:
     """Admit a unit with its row of the order, or return the refusal with its committed attempt.
 
@@ -42,7 +43,7 @@ def admit(
     found = owned(writer.connection, claim.shown | claim.owned)
     owners = owners_among(writer.connection, found, claim)
     verdict = judge(claim, owners, same_unit)
-    row = _row(identity, lot, slot, fingerprint)
+    row = _row(identity, lot, slot, fingerprint) | {"transcript": transcript}
     if verdict is Verdict.ASK:
         raise question(claim, owners[0])
     if verdict not in (Verdict.NEW, Verdict.AGAIN):
@@ -85,11 +86,12 @@ def turn_away(
     facts: Facts | None,
     identity: Identity | None,
     state: AttemptState,
+    transcript: str | None = None,
 ) -> Attempt:
     """Record an attempt that was never admitted. It takes no values."""
     if state not in (AttemptState.REFUSED, AttemptState.FAILED):
         raise ValueError(f"an attempt that was never admitted cannot be {state}")
-    row = _row(identity, lot, slot, None)
+    row = _row(identity, lot, slot, None) | {"transcript": transcript}
     if facts and row["serial"] is None:
         row["serial"] = facts.serial
     ended = {"state": str(state), "code": code, "cause": text, "ended": as_text(writer.now)}

@@ -113,6 +113,8 @@ def move(
     """Change an attempt's state and tell it in one transaction. Raises ValueError for an illegal transition."""
     if state is AttemptState.FLASHED and data:
         columns["receipt"] = _json(dict(data))
+    if data and isinstance(data.get("transcript"), str):
+        columns["transcript"] = data["transcript"]
     moved = _move(writer, attempt, state, columns)
     if state is AttemptState.FLASHING and moved.number != 1:
         # A unit's first attempt found it new. Without a record it may all the same be one that the ledger knows.

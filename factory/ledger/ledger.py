@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from types import TracebackType
@@ -13,7 +14,6 @@ from factory.ledger import (
     admission,
     attempts,
     checks,
-    hooks,
     hostkeys,
     journal,
     lots,
@@ -27,6 +27,7 @@ from factory.ledger.database import Hold
 from factory.ledger.errors import DAMAGED, HostKeyAlarm, LedgerError, Refused
 from factory.ledger.flash_desk import FlashDesk
 from factory.ledger.histories import Trace
+from factory.ledger.hook_desk import HookDesk
 from factory.ledger.label_desk import LabelDesk
 from factory.ledger.manifests import ManifestDesk
 from factory.ledger.merge_desk import MergeDesk
@@ -34,7 +35,6 @@ from factory.ledger.pool_desk import PoolDesk
 from factory.ledger.records import (
     Attempt,
     Binding,
-    HookDue,
     KnownHostKey,
     LotRecord,
     Overview,
@@ -48,7 +48,9 @@ from factory.values import AttemptState, Event, Facts, Finding, Identity, Proof,
 Data = Mapping[str, object]
 
 
-class Ledger(FlashDesk, Confirmations, CloudDesk, StageDesk, LabelDesk, ManifestDesk, PoolDesk, MergeDesk, RestoreDesk):
+class Ledger(
+    FlashDesk, Confirmations, CloudDesk, StageDesk, HookDesk, LabelDesk, ManifestDesk, PoolDesk, MergeDesk, RestoreDesk
+):
     """Every method is one transaction; what it returns is committed. All raise LedgerError when the file cannot be
     read or written. `data` is canonical JSON (TypeError otherwise) and holds no secret.
     """
@@ -98,6 +100,10 @@ class Ledger(FlashDesk, Confirmations, CloudDesk, StageDesk, LabelDesk, Manifest
                     self._station_lock.release()
                     self._station_lock = None
 
+    def working(self) -> contextlib.AbstractContextManager[None]:
+        """Held by whoever is at work on a unit: the ledger stays where it is meanwhile. See `StationLedger`."""
+        return contextlib.nullcontext()
+
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Hand every event to `listener` after its commit, in order of seq; returns what ends that.
 
@@ -134,6 +140,7 @@ class Ledger(FlashDesk, Confirmations, CloudDesk, StageDesk, LabelDesk, Manifest
         fingerprint: str | None,
         same_unit: bool | None = None,
         work: Work | None = None,
+        transcript: str | None = None,
     ) -> Attempt:
         """Give a unit its identity, once. `fingerprint` stands for the registration key, which is never stored,
         None where there is none; `work` is what the identity was made with. The unit's row of the order becomes its
@@ -147,7 +154,15 @@ class Ledger(FlashDesk, Confirmations, CloudDesk, StageDesk, LabelDesk, Manifest
         self._hold_station()
         outcome = self._store.write(
             lambda writer: admission.admit(
-                writer, identity, facts, lot=lot, slot=slot, fingerprint=fingerprint, same_unit=same_unit, work=work
+                writer,
+                identity,
+                facts,
+                lot=lot,
+                slot=slot,
+                fingerprint=fingerprint,
+                same_unit=same_unit,
+                work=work,
+                transcript=transcript,
             )
         )
         if isinstance(outcome, Refused):
@@ -164,11 +179,20 @@ class Ledger(FlashDesk, Confirmations, CloudDesk, StageDesk, LabelDesk, Manifest
         facts: Facts | None = None,
         identity: Identity | None = None,
         state: AttemptState = AttemptState.REFUSED,
+        transcript: str | None = None,
     ) -> Attempt:
         """Record an attempt that never came to `admit`: refused before, or (state FAILED) not even read."""
         return self._store.write(
             lambda writer: admission.turn_away(
-                writer, lot=lot, slot=slot, code=code, text=text, facts=facts, identity=identity, state=state
+                writer,
+                lot=lot,
+                slot=slot,
+                code=code,
+                text=text,
+                facts=facts,
+                identity=identity,
+                state=state,
+                transcript=transcript,
             )
         )
 
@@ -246,15 +270,6 @@ class Ledger(FlashDesk, Confirmations, CloudDesk, StageDesk, LabelDesk, Manifest
         if isinstance(outcome, HostKeyAlarm):
             raise outcome
         return outcome
-
-    def hook_result(self, attempt: int, ok: bool, detail: str = "") -> Event:
-        """What the after-pass hook of an attempt came to."""
-        return self._store.write(lambda writer: hooks.result(writer, attempt, ok, detail))
-
-    def hooks_to_repeat(self, lot: str | None = None) -> tuple[HookDue, ...]:
-        """Passed units whose hook has not succeeded yet."""
-        with self._store.reading() as connection:
-            return hooks.due(connection, lot)
 
     def trace(self, value: str) -> Trace:
         """The life of every unit that showed a value: MAC in any form, serial, hardware id, name, image, file."""

@@ -1,12 +1,13 @@
-"""The half of the ledger that stations in order work with, and the stops of a lot."""
+"""The half of the ledger that stations in order work with, the stops of a lot, and how long transcripts stay."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from factory.ledger import lot_stops, pool_known, stages
+from factory.ledger import lot_stops, pool_known, retention, stages
 from factory.ledger.pool_records import Given, Want
 from factory.ledger.records import PassedUnit
+from factory.ledger.retention import TranscriptOf
 from factory.ledger.shift_records import ShiftRecords
 from factory.ledger.stage_records import LotStop, Measurements, StagedUnit, StagePlace, StageResult
 from factory.values import Event, Facts, Identity
@@ -63,6 +64,22 @@ class StageDesk(ShiftRecords):
         """
         with self._store.reading() as connection:
             return stages.due(connection, lot, names, waiting)
+
+    def transcripts_of(self, names: Collection[str]) -> Mapping[str, TranscriptOf]:
+        """Whose transcripts these files of this station are; what the ledger does not know is left out."""
+        with self._store.reading() as connection:
+            return retention.transcripts_of(connection, self._store.signature.station, names)
+
+    def transcripts_pruned(self, names: Sequence[str], *, size: int, oldest: str, newest: str) -> Event:
+        """Tell that transcripts of this station are about to be removed: `size` in bytes, from when to when."""
+        return self._store.write(
+            lambda writer: retention.pruned(writer, names, size=size, oldest=oldest, newest=newest)
+        )
+
+    def pruned_transcripts(self, station: str) -> frozenset[str]:
+        """The transcripts of a station that were removed on purpose."""
+        with self._store.reading() as connection:
+            return retention.pruned_names(connection, station)
 
     def lot_stop(self, lot: str) -> LotStop | None:
         """The stop of a lot that nobody has accepted."""

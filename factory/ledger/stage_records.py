@@ -110,9 +110,10 @@ class LotStop:
     def told(self) -> str:
         """It in words: 'lot L is stopped: 5 units in a row failed with unit.gone, the last in slot A of station S'."""
         where = f" at stage {self.stage}" if self.stage else ""
+        when = f"{self.at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
         return (
-            f"lot {self.lot} is stopped: {self.failures} units in a row failed{where} with {self.code}, the last in slot "
-            f"{self.slot} of station {self.station} at {self.at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC: {self.cause}"
+            f"lot {self.lot} is stopped: {self.failures} units in a row failed{where} with {self.code}, the last in "
+            f"slot {self.slot} of station {self.station} at {when}: {self.cause}"
         )
 
 

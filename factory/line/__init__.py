@@ -3,6 +3,7 @@
 from factory.line.hooks import HookResult, repeat_hooks
 from factory.line.one_flash import Flashed, OneFlash, open_flash
 from factory.line.operator import Key
+from factory.line.retention import Pruned, prune
 from factory.line.station import Line, open_line
 from factory.line.summary import Outcome, Row, Summary
 from factory.line.timing import Timing
@@ -14,10 +15,12 @@ __all__ = [
     "Line",
     "OneFlash",
     "Outcome",
+    "Pruned",
     "Row",
     "Summary",
     "Timing",
     "open_flash",
     "open_line",
+    "prune",
     "repeat_hooks",
 ]

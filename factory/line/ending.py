@@ -90,7 +90,8 @@ def _commit(tools: Tools, steps: Steps, progress: Progress, error: Exception, en
     ledger = tools.setup.ledger
     if isinstance(error, Refused) and error.attempt is not None:
         return ending
-    data = {"step": progress.step, "hint": ending.hint, **_so_far(tools, progress)}
+    transcript = tools.transcript.path.name
+    data = {"step": progress.step, "hint": ending.hint, "transcript": transcript, **_so_far(tools, progress)}
     if steps.keep_failure(ending.code, ending.cause, data, refused=ending.outcome is Outcome.REFUSED):
         attempt = None if progress.record is None else progress.record.id
         return Ending(ending.outcome, ending.code, ending.cause, ending.hint, attempt)
@@ -103,6 +104,7 @@ def _commit(tools: Tools, steps: Steps, progress: Progress, error: Exception, en
         facts=progress.facts,
         identity=progress.identity,
         state=state,
+        transcript=transcript,
     )
     return Ending(ending.outcome, ending.code, ending.cause, ending.hint, away.id)
 

@@ -24,6 +24,7 @@ def lease(tools: Tools, identity: Identity, facts: Facts, work: Work) -> Attempt
             fingerprint=fingerprint,
             same_unit=same_unit,
             work=work,
+            transcript=tools.transcript.path.name,
         )
 
     try:

@@ -20,6 +20,7 @@ from factory.line.labelling import open_labelling
 from factory.line.operator import Key
 from factory.line.quota import Quota
 from factory.line.registering import open_registering
+from factory.line.retention import prune_at_end
 from factory.line.scanning import Scans
 from factory.line.setup import RoutesOf, Setup, default_routes, login_of, owner_of, secrets_of
 from factory.line.stages import stage_of
@@ -210,6 +211,7 @@ class Line:
             self.cancel()
         for thread in running:
             thread.join()
+        prune_at_end(self._setup)
         self._setup.ledger.record("station.stopped", data={"lot": self._setup.lot})
         self._checkpoints.write()
         self.leave()
