@@ -6,6 +6,7 @@ Each event's hash covers the one before it, so that a changed, swapped or missin
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
@@ -18,7 +19,7 @@ from factory.ledger.order_records import Head
 from factory.ledger.records import as_data, as_text, as_time
 from factory.ledger.schema import events, stations
 from factory.ledger.store import ChainEnd, LostRace, Writer
-from factory.values import Event, canonical, digest
+from factory.values import Event, canonical, canonical_with
 
 GENESIS = "0" * 64
 _BACKWARD = timedelta(seconds=1)
@@ -64,7 +65,7 @@ def append(
             writer.connection.execute(_first_head, first)
         elif not _move(writer, row, head):
             raise LostRace(None)
-    writer.connection.execute(_append, {**row, "data": canonical(full).decode("utf-8")})
+    writer.connection.execute(_append, row)
     if about:
         place = {"station": row["station"], "seq": row["seq"]}
         writer.connection.execute(_mention, [{"name": name, **place} for name in sorted(set(about))])
@@ -77,11 +78,13 @@ def append(
 def _next(
     writer: Writer, head: ChainEnd | None, told: Mapping[str, object], data: Mapping[str, object]
 ) -> tuple[dict[str, Any], dict[str, object]]:
-    """The event that follows `head`: its row without the data, and the data with what is wrong with the clock."""
+    """The event that follows `head`: its row, and its data with what is wrong with the clock."""
     full = dict(data) | _clock_fault(writer, head)
     row: dict[str, Any] = {**writer.signature.columns(), **told}
     row |= {"seq": head.seq + 1 if head else 1, "prev": head.hash if head else GENESIS}
-    row["hash"] = _hash(row, full)
+    text = canonical(full)
+    row["hash"] = _hash(row, text)
+    row["data"] = text.decode("utf-8")
     return row, full
 
 
@@ -128,13 +131,14 @@ def broken_links(connection: Connection, of: Collection[str] | None = None) -> I
 def _hash_of(row: Row[Any]) -> str | None:
     try:
         # What came from another ledger has other numbers here, and is hashed as its own station told it.
-        return _hash(row._asdict() | as_data(row.told), as_data(row.data))
+        return _hash(row._asdict() | as_data(row.told), canonical(as_data(row.data)))
     except (TypeError, ValueError, LedgerError):
         return None
 
 
-def _hash(row: Mapping[str, Any], data: Mapping[str, object]) -> str:
-    return digest({name: row[name] for name in _HASHED} | {"data": dict(data)})
+def _hash(row: Mapping[str, Any], data: bytes) -> str:
+    """The hash of an event, which covers its data as canonical JSON."""
+    return hashlib.sha256(canonical_with({name: row[name] for name in _HASHED}, "data", data)).hexdigest()
 
 
 def _clock_fault(writer: Writer, head: ChainEnd | None) -> dict[str, str]:

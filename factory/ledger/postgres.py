@@ -8,16 +8,29 @@ advisory lock and the trigger is beyond what PostgreSQL-compatible distributed d
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from factory.errors import UsageError
-from factory.ledger.errors import LedgerError
+from factory.ledger.errors import AWAY, LedgerError
 
 CONNECT_SECONDS = 10
+# A server that vanished without a word (a cable, a switch) is found out in half a minute, not in a quarter of an hour.
+_PATIENCE = {
+    "connect_timeout": CONNECT_SECONDS,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+IDLE_SECONDS = 5.0
+"""A connection that was not used for so long is asked whether it is still there."""
+_USED = "factory_used"
 _RACES = frozenset({"23505", "40001", "40P01"})
 """unique_violation, serialization_failure, deadlock_detected."""
 
@@ -68,6 +81,7 @@ class PostgresHold:
 
     def __init__(self, database: PostgresDatabase, station: str) -> None:
         self._database = database
+        self._seen = time.monotonic()
         try:
             self._connection = database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             taken = self._connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _key(station)}).scalar()
@@ -88,11 +102,14 @@ class PostgresHold:
         self._connection.close()
 
     def in_place(self) -> bool:
-        """Whether the session that holds the lock is still there."""
+        """Whether the session that holds the lock was still there a few seconds ago."""
+        if time.monotonic() - self._seen < IDLE_SECONDS:
+            return True
         try:
             self._connection.execute(text("SELECT 1"))
         except DBAPIError:
             return False
+        self._seen = time.monotonic()
         return True
 
     def _holder(self, station: str) -> str:
@@ -126,7 +143,7 @@ def _cause(state: str | None, *, connection: bool) -> tuple[str, str, str]:
     if state in ("XX001", "XX002", "58030"):
         return "ledger.damaged", "is damaged", "Stop the line; ask whoever runs the server; go on from a backup."
     if connection or state in ("57P01", "57P02", "57P03") or (state or "").startswith("08"):
-        return "ledger.away", "does not answer", "Check network and server. What was committed before is safe."
+        return AWAY, "does not answer", "Check network and server. What was committed before is safe."
     return "", "", ""
 
 
@@ -141,9 +158,8 @@ def _open_engine(url: URL, location: str, station: str) -> Engine:
             url,
             pool_size=8,
             max_overflow=-1,
-            pool_pre_ping=True,
             isolation_level="READ COMMITTED",
-            connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": _application(station)},
+            connect_args={"application_name": _application(station), **_PATIENCE},
         )
     except ModuleNotFoundError as error:
         raise UsageError(
@@ -165,6 +181,20 @@ def _open_engine(url: URL, location: str, station: str) -> Engine:
                 hint="Switch it on in postgresql.conf: without it a power cut loses what was committed.",
                 code="ledger.unsafe",
             )
+
+    @event.listens_for(engine, "checkin")
+    def used(_connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info[_USED] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def look(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+        # Asking before every transaction would double the round trips of a station in work.
+        if time.monotonic() - record.info.get(_USED, float("inf")) < IDLE_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.dbapi.Error as error:  # type: ignore[union-attr]
+            raise DisconnectionError from error
 
     return engine
 

@@ -69,7 +69,7 @@ class LostRace(LedgerError):  # noqa: N818 - reads as what happened
 
     code = "ledger.conflict"
 
-    def __init__(self, error: DBAPIError | None, explained: LedgerError | None = None) -> None:
+    def __init__(self, error: Exception | None, explained: LedgerError | None = None) -> None:
         super().__init__(
             explained.message if explained else "the ledger was written by somebody else at the same moment",
             hint="Nothing was kept: try again.",
@@ -139,7 +139,7 @@ class Store:
         """
         with self._lock:
             self._require_open()
-            with self._explained(), self._writing.begin() as connection:
+            with self._explained(), self._writing.begin() as connection, self._before_commit():
                 now = self._clock()
                 # The ledger keeps milliseconds: what is announced equals what is read back.
                 now = now.replace(microsecond=now.microsecond // 1000 * 1000)
@@ -173,6 +173,18 @@ class Store:
                 code="ledger.closed",
             )
         self.database.require_same()
+
+    @contextlib.contextmanager
+    def _before_commit(self) -> Iterator[None]:
+        """A connection that ends here, long after it was last used perhaps, has committed nothing: the same work on
+        another one.
+        """
+        try:
+            yield
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise LostRace(self.database.explain(error) or error) from error
+            raise
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:

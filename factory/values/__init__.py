@@ -1,6 +1,6 @@
 """Frozen values without I/O: what the rooms hand to each other."""
 
-from factory.values.canonical import canonical, digest
+from factory.values.canonical import canonical, canonical_with, digest
 from factory.values.characters import InvalidValue, ascii_faults, describe, shown
 from factory.values.cloud import STATION_FAULTS, UNIT_TAKEN, CloudRecord, CloudState
 from factory.values.event import Event
@@ -54,6 +54,7 @@ __all__ = [
     "Work",
     "ascii_faults",
     "canonical",
+    "canonical_with",
     "describe",
     "digest",
     "sentinel",

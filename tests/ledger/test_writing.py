@@ -6,9 +6,11 @@ import threading
 from pathlib import Path
 
 import pytest
+from sqlalchemy import URL, create_engine, text
 
-from factory.ledger import Ledger, LedgerError
+from factory.ledger import Ledger, LedgerError, postgres
 from factory.values import AttemptState, Event
+from tests.ledger import made
 from tests.ledger.made import admit, make_pass, opened
 
 
@@ -112,3 +114,29 @@ def test_time_that_jumps_changes_no_order(tmp_path: Path) -> None:
         again = admit(ledger, 4, serial="SN4")
         assert again.note.startswith(f"attempt {first.id} failed")
         assert ledger.verify() == ()
+
+
+def test_a_connection_that_was_cut_is_replaced_and_the_work_done_once(
+    tmp_path: Path, postgres_server: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(made.SERVER, postgres_server.render_as_string(hide_password=False))
+    with opened(tmp_path) as ledger:
+        admit(ledger, 1)
+        _cut(postgres_server)
+        # Its station's session is gone too: the station is taken again before the next unit.
+        monkeypatch.setattr(postgres, "IDLE_SECONDS", 0.0)
+        assert admit(ledger, 2, serial="SN2").number == 1
+        monkeypatch.setattr(postgres, "IDLE_SECONDS", 3600.0)
+        _cut(postgres_server)
+        assert ledger.record("slot.state", data={"number": 1}).kind == "slot.state"
+        assert [attempt.serial for attempt in ledger.show().attempts] == ["SN2", "SN1"]
+        assert ledger.verify() == ()
+
+
+def _cut(server: URL) -> None:
+    """End every session of station S1, as a restarted server or a router without patience does."""
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    mine = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'factory S1'"
+    with engine.connect() as connection:
+        assert connection.execute(text(mine)).scalars().all()
+    engine.dispose()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory.values import canonical, digest
+from factory.values import canonical, canonical_with, digest
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 values = st.recursive(
@@ -54,3 +54,11 @@ def test_strings_are_escaped_as_the_standard_says() -> None:
 def test_what_has_no_canonical_form_is_refused(value: object) -> None:
     with pytest.raises(TypeError):
         canonical(value)
+
+
+@given(st.dictionaries(st.text("abcxyz_", min_size=1), values, max_size=5), st.text("abcxyz_", min_size=1), values)
+def test_a_member_whose_text_is_known_gives_the_text_of_the_whole(
+    value: dict[str, object], name: str, member: object
+) -> None:
+    value.pop(name, None)
+    assert canonical_with(value, name, canonical(member)) == canonical({**value, name: member})
