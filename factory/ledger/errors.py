@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _SHOWN = 10
 
 DAMAGED = "ledger.damaged"
+AWAY = "ledger.away"
 
 
 class LedgerError(FactoryError):
