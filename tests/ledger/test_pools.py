@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from factory.errors import UsageError
 from factory.ledger import Ledger, Refused
@@ -317,6 +318,23 @@ def test_a_cell_of_another_unit_is_refused_at_admission(ledger: Ledger) -> None:
     with pytest.raises(Refused) as caught:
         admit(ledger, clone, serial="SN9")
     assert caught.value.code == "ledger.clone"
+
+
+def test_verify_sees_what_no_writer_leaves(tmp_path: Path) -> None:
+    with opened(tmp_path) as ledger, opened(tmp_path, "S2") as other:
+        bring(ledger, run(0x10, 0x1F))
+        give(ledger, "SN1")
+        give(other, "SN2")
+        assert ledger.verify() == ()
+        with made.bare(ledger) as connection:
+            connection.execute(text("UPDATE pool_leases SET first = first - 2, next = 9 WHERE station = 'S2'"))
+            connection.execute(text("UPDATE pool_ranges SET taken = 99"))
+        found = [finding for finding in ledger.verify() if finding.code == "LEDGER-POOL"]
+        assert [("leased to station S1 too" in one.message, "9 of its 4" in one.message) for one in found] == [
+            (False, False),
+            (False, True),
+            (True, False),
+        ]
 
 
 def test_the_rate_is_that_of_the_last_cells_up_to_now(tmp_path: Path) -> None:
