@@ -21,7 +21,12 @@ _FINAL = [str(AttemptState.PASSED), str(AttemptState.FAILED), str(AttemptState.R
 def verify(connection: Connection) -> tuple[Finding, ...]:
     """What is wrong with the ledger itself: file, references, chains, constraints, states that no event explains."""
     # Pages that make no sense cannot be asked for more.
-    return tuple(_file(connection)) or (*_chains(connection), *_constraints(connection), *_states(connection))
+    return tuple(_file(connection)) or (
+        *_chains(connection),
+        *_constraints(connection),
+        *_states(connection),
+        *pool_states.faults(connection),
+    )
 
 
 def doctor(connection: Connection) -> tuple[Finding, ...]:
