@@ -87,7 +87,8 @@ def appearing(path: Path, *, mode: int = PRIVATE, beside: Sequence[str] = ()) ->
         raise _failed("make", path, error, "The disk must know hard links.") from error
     finally:
         for ending in ("", *beside):
-            temporary.with_name(temporary.name + ending).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # on a read-only disk even what is not there cannot be removed
+                temporary.with_name(temporary.name + ending).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -114,6 +115,18 @@ def replacing_folder(path: Path, *, mode: int = 0o700) -> Iterator[Path]:
             old.rename(path)
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def move_aside(path: Path, target: Path) -> None:
+    """Give a file another name in its folder, durably, and never the name of a file that is there. A cut in between
+    leaves it under both names. Raises FileError.
+    """
+    try:
+        target.hardlink_to(path)
+        path.unlink()
+        sync_folder(path.parent)
+    except OSError as error:
+        raise _failed("move", path, error) from error
 
 
 def write_bytes(path: Path, content: bytes, *, mode: int = PUBLIC) -> None:

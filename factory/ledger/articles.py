@@ -12,6 +12,7 @@ from sqlalchemy import Column, Connection, ForeignKey, Row, Select, String, Tabl
 
 from factory.errors import UsageError
 from factory.ledger.attempts import INTERRUPTED, OPEN_STATES
+from factory.ledger.carried import taken_along
 from factory.ledger.journal import append
 from factory.ledger.records import as_text
 from factory.ledger.schema import Number, attempts, metadata
@@ -61,7 +62,20 @@ class Article:
 def settled(connection: Connection, kind: Kind) -> bool:
     """Whether the kind's first article has passed, or was accepted without."""
     row = connection.execute(_every().where(*_of(kind))).first()
-    return row is not None and _settled(row)
+    if row is None:
+        # A journal took along from the server which kinds are settled, without their attempts.
+        return taken_along(connection, carried_name(kind)) is not None
+    return _settled(row)
+
+
+def carried_name(kind: Kind) -> str:
+    """What a settled kind is called in a station's journal."""
+    return f"article:{kind.product_sha256}:{kind.template_sha256}:{kind.board}"
+
+
+def every_settled(connection: Connection) -> tuple[Kind, ...]:
+    """Every kind whose first article is no question any more."""
+    return tuple(_kind(row) for row in connection.execute(_every()) if _settled(row))
 
 
 def claim(writer: Writer, kind: Kind, attempt: int) -> Article | None:

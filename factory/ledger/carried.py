@@ -1,14 +1,20 @@
 """What a station's journal took along from the server, beside rows of the ledger's own tables: how far the server's
-chains had come, and what it had settled.
+chains had come, which kinds were settled, whom it knew.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import Column, String, Table, Text
+import json
+from collections.abc import Mapping
+from typing import Any
 
+from sqlalchemy import Column, Connection, String, Table, Text, select
+
+from factory.ledger.records import as_data
 from factory.ledger.schema import metadata
 
 HEADS = "heads"
+JOURNAL = "journal"
 
 carried = Table(
     "carried",
@@ -17,3 +23,14 @@ carried = Table(
     Column("data", Text, nullable=False),
     Column("at", String(32), nullable=False),
 )
+
+
+def taken_along(connection: Connection, name: str) -> Mapping[str, Any] | None:
+    """What was taken along under a name."""
+    row = connection.execute(select(carried.c.data).where(carried.c.name == name)).first()
+    return None if row is None else as_data(row.data)
+
+
+def packed(name: str, data: Mapping[str, object], at: str) -> dict[str, str]:
+    """A row of the table."""
+    return {"name": name, "data": json.dumps(dict(data), sort_keys=True), "at": at}

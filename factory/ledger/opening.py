@@ -39,9 +39,13 @@ def open_ledger(
     LedgerError when the file cannot be read or written. `busy_seconds` is how long another writer is waited for.
     """
     signature = Signature(station, operator, factory.__version__)
-    parsed = _server(url)
-    if parsed is not None:
-        return _open_server(parsed, signature, clock, create=create)
+    server = server_store(url, station=station, operator=operator, clock=clock)
+    if server is not None:
+        try:
+            return Ledger(server, prepare_server(server, create=create))
+        except BaseException:
+            server.close()
+            raise
     path = _path(url, folder or Path())
     if not _is_there(path):
         if not create:
@@ -93,24 +97,28 @@ def _server(url: str) -> URL | None:
     return _parsed(url).set(drivername="postgresql+psycopg")
 
 
-def _open_server(url: URL, signature: Signature, clock: Clock, *, create: bool) -> Ledger:
-    store = Store(PostgresDatabase(url, station=signature.station), signature, clock)
-    try:
-        with store.reading() as connection:
-            missing = migrate.revision(connection) is None
-            empty = missing and postgres.is_empty(connection)
-        if empty and not create:
-            raise UsageError(
-                f"no ledger in {store.database.location}",
-                hint="The first `factory run` with this URL makes it.",
-                code="ledger.missing",
-            )
-        if empty:
-            store.write(_make)
-        return Ledger(store, bring_up(store))
-    except BaseException:
-        store.close()
-        raise
+def server_store(url: str, *, station: str, operator: str, clock: Clock) -> Store | None:
+    """A ledger on a server that nobody has looked at yet; None for another engine's URL."""
+    parsed = _server(url)
+    if parsed is None:
+        return None
+    return Store(PostgresDatabase(parsed, station=station), Signature(station, operator, factory.__version__), clock)
+
+
+def prepare_server(store: Store, *, create: bool = True) -> Upgrade | None:
+    """Look at a ledger on a server, and make it where there is none yet. Raises UsageError, LedgerError."""
+    with store.reading() as connection:
+        missing = migrate.revision(connection) is None
+        empty = missing and postgres.is_empty(connection)
+    if empty and not create:
+        raise UsageError(
+            f"no ledger in {store.database.location}",
+            hint="The first `factory run` with this URL makes it.",
+            code="ledger.missing",
+        )
+    if empty:
+        store.write(_make)
+    return bring_up(store)
 
 
 def _make(writer: Writer) -> None:

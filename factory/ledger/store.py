@@ -14,8 +14,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from factory.ledger.database import Database
-from factory.ledger.errors import LedgerError
-from factory.ledger.records import as_text
+from factory.ledger.errors import AWAY, LedgerError
+from factory.ledger.records import as_text, damaged
 from factory.values import Event
 
 Clock = Callable[[], datetime]
@@ -90,6 +90,8 @@ class Store:
         self._listeners: list[Listener] = []
         self._head: ChainEnd | None = None
         self._closed = False
+        self.on_away: Callable[[], None] | None = None
+        """Called by any thread that found the server away; it must be quick."""
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` with every event after its commit; returns what ends that."""
@@ -196,7 +198,11 @@ class Store:
             explained = self.database.explain(error)
             if explained is None:
                 raise
+            if explained.code == AWAY and self.on_away is not None:
+                self.on_away()
             raise explained from error
+        except UnicodeDecodeError as error:  # what SQLite said of a damaged file was no text either
+            raise damaged(f"the ledger {self.database.location}: a text is none") from error
 
 
 def _hand(event: Event, listener: Listener) -> None:

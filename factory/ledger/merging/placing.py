@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy import Connection, and_, or_, select
 
-from factory.ledger.carried import HEADS, carried
+from factory.ledger.carried import HEADS, taken_along
 from factory.ledger.claim import CLOUD_ID, DEVICE_NAME, MAC, Value, in_words
 from factory.ledger.merging.chains import Chain
 from factory.ledger.merging.conflicts import Conflict
@@ -168,11 +166,11 @@ def _keys_differ(case: _Case) -> str | None:
 
 
 def _units_of(source: Connection, touched: Collection[int]) -> set[int]:
-    found: set[int] = set()
+    units: set[int] = set()
     for part in parts(sorted(touched)):
         query = select(attempts.c.unit).where(attempts.c.id.in_(part), attempts.c.unit.is_not(None))
-        found |= set(source.execute(query.distinct()).scalars())
-    return found
+        units |= set(source.execute(query.distinct()).scalars())
+    return units
 
 
 def _known_units(target: Connection, theirs: Mapping[int, Side], known: Mapping[int, int]) -> dict[int, int | None]:
@@ -188,6 +186,5 @@ def _known_units(target: Connection, theirs: Mapping[int, Side], known: Mapping[
 
 def _heads(source: Connection) -> Mapping[str, int]:
     """How far our chains were known to the other ledger when it began to work by itself."""
-    row = source.execute(select(carried.c.data).where(carried.c.name == HEADS)).first()
-    told: dict[str, Any] = {} if row is None else json.loads(row.data)
+    told = taken_along(source, HEADS) or {}
     return {station: int(seq) for station, seq in told.items()}

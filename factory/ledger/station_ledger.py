@@ -1,0 +1,345 @@
+"""The ledger of a station that goes on when its server is away: into its journal, and back by a merge of it.
+
+One object for whoever works with it. It changes its place only while nobody is at work on a unit: an attempt ends where
+it began. One thread of its own does that, looks for the server, and takes along what the station would need.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from factory.errors import FactoryError
+from factory.ledger.claim import claim_of
+from factory.ledger.errors import AWAY, LedgerError, Refused
+from factory.ledger.ledger import Ledger
+from factory.ledger.local_journal import LocalJournal
+from factory.ledger.merging.merge import Merge
+from factory.ledger.pool_records import PoolState
+from factory.ledger.records import Attempt, Binding, LotRecord
+from factory.ledger.return_home import hand_over_leases, return_home
+from factory.ledger.stage_records import StagedUnit, StagePlace
+from factory.ledger.store import Listener, Store
+from factory.ledger.upgrade import Upgrade
+from factory.values import Event, Facts, Identity
+from factory.values.pools import PoolSpec
+
+OFFLINE = "line.offline"
+ONLINE = "line.online"
+NEEDS_SERVER = "ledger.needs-server"
+FIRST_LOOK, LONGEST_LOOK = 2.0, 60.0
+"""Seconds between two looks for the server, at first and at last."""
+REFRESH = 600.0
+"""Seconds between two takings along."""
+
+
+Prepare = Callable[[Store], Upgrade | None]
+"""Makes the server's ledger ready: its schema is this version's. Raises LedgerError while it is away, UsageError."""
+
+
+class StationLedger(Ledger):
+    """A ledger on a server with a journal beside it. Made by `open_station`. Every event of either is handed on.
+
+    `Ledger`'s methods work where it is now. While the server is away, what needs its knowledge is refused by name
+    (`ledger.needs-server`).
+    """
+
+    def __init__(self, home: Store, journal: LocalJournal, prepare: Prepare, *, first_look: float = FIRST_LOOK) -> None:
+        super().__init__(home)
+        self._home = home
+        self._journal = journal
+        self._prepare = prepare
+        self._first_look = first_look
+        self._heard: list[Listener] = []
+        self._lot: str | None = None
+        self._pools: tuple[PoolSpec, ...] = ()
+        self._since: datetime | None = None
+        self._gate = threading.Condition()
+        self._inside = threading.local()
+        self._at_work = 0
+        self._moving = False
+        self._trouble = threading.Event()
+        self._ended = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="offline", daemon=True)
+        home.on_away = self._found_away
+        home.subscribe(self._hand_on)
+        journal.store.subscribe(self._hand_on)
+
+    @property
+    def location(self) -> str:
+        """Where the ledger is at home: the same also while the server is away."""
+        return self._home.database.location
+
+    @property
+    def journal(self) -> LocalJournal:
+        """What it goes on in."""
+        return self._journal
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether the server is away and the journal in use."""
+        return self._store is not self._home
+
+    def begin(self) -> Merge | None:
+        """Find out where to work; what an earlier run left in the journal is synced first. Returns what came of that.
+
+        Raises LedgerError `ledger.away` when the server is away and nothing was taken along; MergeRefused.
+        """
+        try:
+            self._upgraded = self._prepare(self._home)
+        except LedgerError as error:
+            if error.code != AWAY or not self._journal.is_filled():
+                raise
+            self._go_out()
+            done = None
+        else:
+            done = self._come_back() if self._journal.work() or self._journal.owed() else None
+        self._keeper.start()
+        return done
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """As `Ledger.subscribe`, wherever the ledger is."""
+        self._heard.append(listener)
+        return lambda: self._heard.remove(listener)
+
+    @contextlib.contextmanager
+    def working(self) -> Iterator[None]:
+        """Held during an attempt. Waits while the ledger changes its place."""
+        with self._gate:
+            self._gate.wait_for(lambda: not self._moving and (self.is_offline or not self._trouble.is_set()))
+            self._at_work += 1
+        self._inside.attempt = True
+        try:
+            yield
+        finally:
+            self._inside.attempt = False
+            with self._gate:
+                self._at_work -= 1
+                self._gate.notify_all()
+            if self.is_offline:
+                self._announce()
+
+    def close(self) -> None:
+        """End the thread, and give back the server and the journal."""
+        self._ended.set()
+        self._trouble.set()
+        with self._gate:
+            self._gate.notify_all()
+        if self._keeper.is_alive():
+            self._keeper.join()
+        try:
+            super().close()
+        finally:
+            if self.is_offline:
+                self._home.close()
+            self._journal.close()
+
+    # What the line asks, where it is another matter while the server is away.
+
+    def bind_lot(self, lot: str, binding: Binding, *, accept_reason: str | None = None) -> LotRecord:
+        """As `Ledger.bind_lot`; takes along what the lot needs. Raises LedgerError where it was not taken along."""
+        if self.is_offline and not self._journal.knows(lot):
+            raise LedgerError(
+                f"the ledger {self.location} is away, and lot {lot} was not taken along",
+                hint="A station can go on with the lot that it worked on while the server was there.",
+                code=NEEDS_SERVER,
+            )
+        bound = super().bind_lot(lot, binding, accept_reason=accept_reason)
+        self._lot = lot
+        self._take_along()
+        return bound
+
+    def bind_pools(self, specs: Sequence[PoolSpec]) -> tuple[PoolState, ...]:
+        """As `Ledger.bind_pools`; leases values to the journal, so that it can give them alone."""
+        states = super().bind_pools(specs)
+        self._pools = tuple(specs)
+        self._take_along()
+        return states
+
+    def admit(self, identity: Identity, facts: Facts, **more: Any) -> Attempt:
+        """As `Ledger.admit`. Raises Refused `ledger.needs-server` for a unit that the server has done with."""
+        known = self._journal.known_to_server(claim_of(identity, facts)) if self.is_offline else None
+        if known is not None:
+            raise Refused(
+                f"the server knows this unit: {known['what']}, {known['state']}; it was in {known['place']}",
+                hint="Put it aside until the server is there again: only it can tell what may be done.",
+                code=NEEDS_SERVER,
+            )
+        return super().admit(identity, facts, **more)
+
+    def require_stage(self, identity: Identity, facts: Facts, place: StagePlace) -> StagedUnit:
+        """As `Ledger.require_stage`; where a unit has been only the server knows."""
+        if self.is_offline:
+            raise Refused(
+                f"stage {place.stage} needs the server's record of unit {identity.hardware_id.text}, and it is away",
+                hint="Keep the unit here until the server is there again.",
+                code=NEEDS_SERVER,
+            )
+        return super().require_stage(identity, facts, place)
+
+    def record(self, kind: str, **more: Any) -> Event:
+        """As `Ledger.record`; outside an attempt the journal takes what the server cannot."""
+        try:
+            return super().record(kind, **more)
+        except LedgerError as error:
+            if error.code != AWAY or getattr(self._inside, "attempt", False):
+                raise
+            self._until_moved()
+            return super().record(kind, **more)
+
+    def leave_restore(self, attempt: int, data: Mapping[str, object]) -> Event:
+        """As `Ledger.leave_restore`; the journal keeps what the server cannot be told now."""
+        try:
+            return super().leave_restore(attempt, data)
+        except LedgerError as error:
+            if error.code == AWAY:
+                self._journal.owe(attempt, data)
+            raise
+
+    # Moving.
+
+    def _keep(self) -> None:
+        """The thread: out when the server is found away, back when it is there again."""
+        pause = self._first_look
+        while not self._ended.is_set():
+            if self.is_offline:
+                self._ended.wait(pause)
+                pause = self._first_look if self._try_back() else min(pause * 1.5, LONGEST_LOOK)
+            elif self._trouble.wait(REFRESH):
+                self._try_out()
+            else:
+                self._refresh()
+
+    def _try_out(self) -> None:
+        with self._moved():
+            if self._ended.is_set():
+                return
+            if self._is_there():
+                self._settle_own()
+            elif self._lot is not None and self._journal.knows(self._lot):
+                self._go_out()
+
+    def _try_back(self) -> bool:
+        if self._ended.is_set() or not self._is_there():
+            return False
+        with self._moved():
+            try:
+                self._come_back()
+            except FactoryError as error:
+                if error.code != AWAY:
+                    self._say(OFFLINE, f"{self._standing()}; they cannot be synced: {error.message}", hint=error.hint)
+                return False
+        return True
+
+    def _go_out(self) -> None:
+        self._release()
+        self._store = self._journal.store
+        self._since = datetime.now().astimezone()
+        super().recover()
+        super().record("station.offline", data={"ledger": self.location})
+        self._announce()
+
+    def _come_back(self) -> Merge:
+        """Sync the journal, and work on the server again. Raises FactoryError; then everything is as it was."""
+        self._prepare(self._home)
+        done = return_home(self._home, self._journal)
+        before = self._journal.station
+        kept = self._journal.put_aside()
+        self._journal.store.subscribe(self._hand_on)
+        self._release()
+        self._store = self._home
+        self._since = None
+        super().recover()
+        hand_over_leases(self._home, before, self._journal.station)
+        super().record("station.online", data={"journal": kept.name, "attempts": done.attempts, "units": done.units})
+        self._take_along()
+        told = f"online again: {done.attempts} attempts synced"
+        if done.conflicts:
+            told += f", {len(done.conflicts)} conflicts, units set aside: {', '.join(done.quarantined) or 'none'}"
+        self._say(ONLINE, told, conflicts=[one.as_json() for one in done.conflicts])
+        return done
+
+    @contextlib.contextmanager
+    def _moved(self) -> Iterator[None]:
+        """The ledger changes its place in here: nobody is at work, and nobody begins."""
+        with self._gate:
+            self._moving = True
+            self._gate.wait_for(lambda: self._at_work == 0 or self._ended.is_set())
+        try:
+            yield
+        finally:
+            with self._gate:
+                self._trouble.clear()
+                self._moving = False
+                self._gate.notify_all()
+
+    def _until_moved(self) -> None:
+        with self._gate:
+            self._gate.wait_for(lambda: self._ended.is_set() or not (self._moving or self._trouble.is_set()))
+
+    def _found_away(self) -> None:
+        if not self.is_offline:
+            self._trouble.set()
+
+    def _is_there(self) -> bool:
+        try:
+            # Connections of before the outage are no use, and each would be found out one by one.
+            self._home.database.engine.dispose()
+            with self._home.reading():
+                return True
+        except LedgerError:
+            return False
+
+    def _settle_own(self) -> None:
+        """The server was away for a moment only: what it cut off here is unknown now, and may be tried again."""
+        with contextlib.suppress(LedgerError):
+            self._release()
+            super().recover()
+
+    def _release(self) -> None:
+        with self._taking:
+            if self._station_lock is not None:
+                self._station_lock.release()
+                self._station_lock = None
+
+    def _refresh(self) -> None:
+        with contextlib.suppress(LedgerError):
+            self._take_along()
+
+    def _take_along(self) -> None:
+        """Fill the journal anew, while the server is there."""
+        if self.is_offline or self._lot is None:
+            return
+        for spec in self._pools:
+            self._lease(spec)
+        self._journal.take_along(self._home, self._lot)
+
+    def _lease(self, spec: PoolSpec) -> None:
+        left = next(
+            (state.leased.get(self._journal.station, 0) for state in self.pool_states()
+             if (state.product, state.name) == (spec.product, spec.name)), 0
+        )  # fmt: skip
+        if left < spec.lease:
+            self.lease_cells(spec.product, spec.name, self._journal.station, spec.lease - left)
+
+    # Telling.
+
+    def _hand_on(self, event: Event) -> None:
+        for listener in tuple(self._heard):
+            listener(event)
+
+    def _announce(self) -> None:
+        self._say(OFFLINE, self._standing())
+
+    def _standing(self) -> str:
+        work = self._journal.work()
+        count = 0 if work is None else work.attempts
+        since = "" if self._since is None else f" since {self._since:%H:%M}"
+        return f"OFFLINE{since}, {count} unit{'' if count == 1 else 's'} wait for sync"
+
+    def _say(self, kind: str, message: str, **more: object) -> None:
+        data = {"message": message, "ledger": self.location, **more}
+        self._hand_on(Event(kind, self.station, datetime.now().astimezone(), data=data))
