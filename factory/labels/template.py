@@ -65,6 +65,7 @@ class LabelTemplate:
     def __init__(self, path: Path, source: str) -> None:
         """Compile it. Raises LabelError with the line."""
         self.path = path
+        self.sha256 = sha256(source.encode("utf-8")).hexdigest()
         if OPEN in source or CLOSE in source:
             raise LabelError(f"{path} holds control characters", hint="A label's template is plain text.")
         environment: ImmutableSandboxedEnvironment = sandbox(StrictUndefined)

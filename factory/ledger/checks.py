@@ -6,7 +6,18 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, exists, select
 
-from factory.ledger import cloud_registrations, constraints, flashes, hooks, labels, pool_states, restores, sqlite
+from factory.ledger import (
+    agreement,
+    cloud_registrations,
+    constraints,
+    flashes,
+    hooks,
+    label_agreement,
+    labels,
+    pool_states,
+    restores,
+    sqlite,
+)
 from factory.ledger.attempts import OPEN_STATES, as_attempt
 from factory.ledger.errors import LedgerError
 from factory.ledger.journal import broken_links
@@ -56,6 +67,8 @@ def _chains(connection: Connection) -> Iterator[Finding]:
 def _constraints(connection: Connection) -> Iterator[Finding]:
     for place, what in constraints.broken(connection):
         yield Finding("LEDGER-CONSTRAINT", Severity.ERROR, place, what, _KEEP)
+    for place, what in (*agreement.contradictions(connection), *label_agreement.contradictions(connection)):
+        yield Finding("LEDGER-ROW", Severity.ERROR, place, what, _KEEP)
 
 
 def _states(connection: Connection) -> Iterator[Finding]:

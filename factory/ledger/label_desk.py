@@ -13,15 +13,33 @@ class LabelDesk(Office):
     """
 
     def begin_label(
-        self, attempt: int, nonce: str, *, sha256: str, printer: str, slot: str, scan: bool, reason: str = ""
+        self,
+        attempt: int,
+        nonce: str,
+        *,
+        sha256: str,
+        printer: str,
+        slot: str,
+        scan: bool,
+        reason: str = "",
+        template: str = "",
     ) -> LabelRecord:
-        """Commit that a label is about to be printed; the unit's label of before is void from here on.
+        """Commit that a label is about to be printed; the unit's label of before is void from here on. `sha256` is of
+        what the printer will be sent, `template` of its template.
 
         Raises Refused: `label.not-passed`, `label.unit-aside`.
         """
         return self._store.write(
             lambda writer: labels.begin(
-                writer, attempt, nonce, sha256=sha256, printer=printer, slot=slot, scan=scan, reason=reason
+                writer,
+                attempt,
+                nonce,
+                sha256=sha256,
+                printer=printer,
+                slot=slot,
+                scan=scan,
+                reason=reason,
+                template=template,
             )
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
 
 from factory.errors import UsageError
 from factory.ledger.errors import Refused
@@ -22,6 +22,10 @@ from factory.values import AttemptState, InvalidValue, LabelCode, LabelState, Un
 from factory.values.label import LETTERS, NONCE
 
 REPRINT = "Print the unit's label again: `factory label print`, or r at the slot; the one before is void then."
+# Asked at every pass, also of products without labels: made once.
+_live_of = select(labels.c.state, labels.c.scan).where(
+    labels.c.attempt == bindparam("attempt"), labels.c.state.in_(LIVE)
+)
 _MAY_HAVE = (str(AttemptState.PROVED), str(AttemptState.PASSED))
 _ASIDE = (str(UnitState.SCRAPPED), str(UnitState.QUARANTINED))
 
@@ -36,6 +40,7 @@ def begin(
     slot: str,
     scan: bool,
     reason: str,
+    template: str = "",
 ) -> LabelRecord:
     """Commit that a label is about to be printed for an attempt that is proved or passed; what the unit had is void.
 
@@ -78,7 +83,8 @@ def begin(
     }
     writer.connection.execute(insert(labels).values(**values))
     made = require(writer.connection, nonce)
-    _tell(writer, "label.intent", made, {"sha256": sha256, "printer": printer, "reason": reason, "scan": scan})
+    told = {"sha256": sha256, "template": template, "printer": printer, "reason": reason, "scan": scan}
+    _tell(writer, "label.intent", made, told)
     return made
 
 
@@ -134,8 +140,7 @@ def void_of_attempt(writer: Writer, attempt: int, reason: str) -> None:
 
 def require_done(writer: Writer, attempt: int) -> None:
     """Raise ValueError when an attempt is about to pass whose label waits for its printer or its scan."""
-    of = labels.c.attempt == attempt, labels.c.state.in_(LIVE)
-    row = writer.connection.execute(select(labels.c.state, labels.c.scan).where(*of)).first()
+    row = writer.connection.execute(_live_of, {"attempt": attempt}).first()
     if row is not None and row.state != str(LabelState.VERIFIED if row.scan else LabelState.PRINTED):
         raise ValueError(f"attempt {attempt} cannot pass: its label is {row.state}")
 

@@ -13,16 +13,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from factory.config import Bench, LabelSection, Product, Slot
 from factory.errors import FactoryError
 from factory.files import FileError
-from factory.labels import LabelTemplate, Printer, PrinterError, label_names, new_nonce, open_template, printer_of
+from factory.labels import (
+    Label,
+    LabelTemplate,
+    Printer,
+    PrinterError,
+    label_names,
+    new_nonce,
+    open_template,
+    printer_of,
+)
 from factory.labels.printers import file_name
-from factory.ledger import LabelRecord
+from factory.ledger import Attempt, LabelRecord
 from factory.line.feed import SlotState
 from factory.line.operator import Key
 from factory.line.progress import Progress, Tools
 from factory.line.scan_back import require_scans, scan_back, scan_own_label, scans_of
 from factory.line.scanning import Waiting
 from factory.units.deadline import Cancelled
-from factory.values import LabelCode
+from factory.values import Identity, LabelCode
+from factory.values.label import nonce_of
 
 __all__ = ["Labelling", "open_labelling", "require_scans", "scan_own_label"]
 
@@ -39,6 +49,11 @@ class Labelling:
         self._printers = printers
         self._turns = {printer.place: threading.Lock() for printer in printers.values()}
         self._at_work: dict[str, str] = {}
+
+    def require_label(self, identity: Identity, record: Attempt) -> None:
+        """Raise LabelError where the template cannot be filled in for this unit, before anything is written to it."""
+        code = LabelCode.of(nonce_of(bytes(8)), identity.hardware_id.text)
+        self._render(identity, record, code)
 
     def attach(self, tools: Tools, progress: Progress) -> None:
         """Give a proved unit its label. Returns when it was printed and, where the product wants that, scanned back.
@@ -71,8 +86,7 @@ class Labelling:
         assert identity is not None
         assert record is not None
         ledger, nonce = tools.setup.ledger, code.nonce
-        names = label_names(self._product, identity.public(), lot=record.lot, made=record.started, code=code)
-        label = self._template.render(names)
+        label = self._render(identity, record, code)
         ledger.begin_label(
             record.id,
             nonce,
@@ -81,6 +95,7 @@ class Labelling:
             slot=tools.slot.name,
             scan=self._section.scan,
             reason=reason,
+            template=self._template.sha256,
         )
         try:
             printer.print(label, file_name(identity.hardware_id.text, nonce))
@@ -91,6 +106,10 @@ class Labelling:
         made = ledger.label_printed(nonce)
         tools.transcript.note(f"label {made.number} printed: {printer.place}, sha256 {label.sha256}")
         return made
+
+    def _render(self, identity: Identity, record: Attempt, code: LabelCode) -> Label:
+        names = label_names(self._product, identity.public(), lot=record.lot, made=record.started, code=code)
+        return self._template.render(names)
 
     def _scanned(self, tools: Tools, label: LabelRecord, waiting: Waiting) -> bool:
         ledger, slot = tools.setup.ledger, tools.slot.name

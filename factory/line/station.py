@@ -87,7 +87,7 @@ def open_line(
         registering=open_registering(product, bench, ledger),
         stage=stage,
         labelling=labelling,
-        scans=Scans(ledger.label, fed=scans),
+        scans=Scans(lambda nonce: ledger.label(nonce), fed=scans),
         images_out=images_out,
         timing=timing,
         interactive=interactive,

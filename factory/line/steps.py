@@ -111,6 +111,8 @@ class Steps:
         self._begin("build")
         image = self._image(progress.identity)
         progress.image = image
+        if tools.setup.labelling is not None:
+            tools.setup.labelling.require_label(progress.identity, progress.record)
         self._begin("preflight")
         checked = method.preflight(
             tools.contact.unit, image, deadline=self._deadline(4 * timeouts.command + timeouts.flash)

@@ -13,10 +13,7 @@ from factory.values import LabelCode
 
 def label_of(product: Product, subject: LabelSubject, nonce: str) -> Label:
     """The label `nonce` of a unit, as the product's template makes it now. Raises UsageError, LabelError, FileError."""
-    require_label(product)
-    code = LabelCode.of(nonce, subject.hardware_id)
-    names = label_names(product, subject.identity, lot=subject.lot, made=subject.started, code=code)
-    return open_template(product).render(names)
+    return _made(product, subject, nonce)[0]
 
 
 def print_again(
@@ -35,7 +32,7 @@ def print_again(
         )
     printer = printer_of(bench, slot)
     nonce = new_nonce()
-    label = label_of(product, subject, nonce)
+    label, template = _made(product, subject, nonce)
     ledger.begin_label(
         subject.attempt,
         nonce,
@@ -44,6 +41,7 @@ def print_again(
         slot="" if slot is None else slot.name,
         scan=section.scan,
         reason=reason,
+        template=template,
     )
     try:
         printer.print(label, file_name(subject.hardware_id, nonce))
@@ -62,3 +60,12 @@ def require_label(product: Product) -> LabelSection:
             code="label.none",
         )
     return product.label
+
+
+def _made(product: Product, subject: LabelSubject, nonce: str) -> tuple[Label, str]:
+    """The label, and the hash of its template."""
+    require_label(product)
+    template = open_template(product)
+    code = LabelCode.of(nonce, subject.hardware_id)
+    names = label_names(product, subject.identity, lot=subject.lot, made=subject.started, code=code)
+    return template.render(names), template.sha256

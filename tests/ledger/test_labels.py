@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from factory.ledger import Attempt, Ledger, Refused
 from factory.ledger.labels import attempts_of
@@ -191,3 +192,37 @@ def test_a_wrong_scan_and_a_later_one_are_told(ledger: Ledger) -> None:
     told = {event.kind: event.data for event in ledger.trace("hw-1").units[0].events}
     assert told["label.wrong-scan"]["scanned"] == "XXXX"
     assert told["label.scanned"]["nonce"] == one
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ("state = 'verified'", "is verified, and an event says that it is void"),
+        ("sha256 = 'f'", "has another hash"),
+        ("nonce = 'BBBBBBBBBBBBBBBB'", "no event says that it was to be printed"),
+    ],
+)
+def test_a_label_that_was_changed_behind_the_ledger_shows(tmp_path: Path, change: str, what: str) -> None:
+    with opened(tmp_path) as ledger:
+        attempt = proved(ledger, 1)
+        one = begun(ledger, attempt, 1)
+        ledger.label_printed(one)
+        ledger.void_label(one, "torn")
+        assert ledger.verify() == ()
+        with bare(ledger) as connection:
+            connection.execute(text(f"UPDATE labels SET {change}"))
+        (finding,) = ledger.verify()
+        assert finding.code == "LEDGER-ROW" and what in finding.message
+
+
+def test_a_label_that_nobody_scanned_is_not_verified_by_hand(ledger: Ledger, tmp_path: Path) -> None:
+    with opened(tmp_path, "S2") as other:
+        attempt = proved(other, 7)
+        one = begun(other, attempt, 7)
+        other.label_printed(one)
+        with bare(other) as connection:
+            connection.execute(text("UPDATE labels SET state = 'verified'"))
+        (finding,) = other.verify()
+        assert "is verified, and no event says so" in finding.message
+        with bare(other) as connection:
+            connection.execute(text("UPDATE labels SET state = 'printed'"))

@@ -334,3 +334,14 @@ def test_killed_between_print_and_scan(tmp_path: Path) -> None:
         assert states(floor) == ["void", "verified"]
         assert [label.number for label in labels(floor)] == [1, 2]
         assert not [found for found in floor.ledger.doctor() if found.code == "LEDGER-LABEL"]
+
+
+def test_a_template_that_does_not_fit_a_unit_fails_it_before_anything_is_written(tmp_path: Path) -> None:
+    with labelled(tmp_path, 1) as (floor, paper):
+        template = floor.product.folder / "templates/label/unit.zpl"
+        template.write_text(template.read_text().replace("{{ code_for_people }}", "{{ mac.eth7 }}"))
+        (row,) = floor.run(1, scans=True).rows
+        assert (row.outcome, row.code) == ("failed", "label.template")
+        assert "eth7" in (row.cause or "")
+        assert floor.unit(1).root.joinpath("etc/connectd/hardware_id.txt").read_text().strip() != row.hardware_id
+        assert paper.codes == [] and labels(floor) == ()
