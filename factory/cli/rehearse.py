@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,6 +60,7 @@ def bench(
     labels: Annotated[
         bool, typer.Option("--labels", help="Each unit gets a label, from a simulated printer with a scanner.")
     ] = False,
+    stages: Annotated[bool, typer.Option("--stages", help="The units go through three stations, in order.")] = False,
 ) -> None:
     """Start simulated units and leave them running until Ctrl-C, for `factory read`, `factory run` and people.
 
@@ -66,7 +68,7 @@ def bench(
 
     Example:  factory rehearse bench --unaddressed
 
-    Example:  factory rehearse bench --labels
+    Example:  factory rehearse bench --labels --stages
 
     Example:  factory rehearse bench --qemu 1
 
@@ -82,43 +84,59 @@ def bench(
             show().print(f"{known:<24}{known.help}", soft_wrap=True, markup=False)
         return
     faults = frozenset(_fault(name) for name in fault or ())
+    extras = _Extras(unaddressed=unaddressed, labels=labels, stages=stages)
     if qemu is None and (kernel or modules):
         raise UsageError("--kernel and --modules are for QEMU units", hint="Add --qemu 1.")
     if qemu is not None and uboot is not None:
         raise UsageError("--qemu and --uboot are benches of their own", hint="Start two, with two folders --out.")
-    if (faults or unaddressed or labels) and (qemu is not None or uboot is not None):
-        hint = "Leave out --fault, --unaddressed, --labels, --qemu, --uboot."
-        raise UsageError("only simulated Linux units have faults by name, no address, or labels", hint=hint)
-    if out.exists() and any(out.iterdir()):
-        raise UsageError(f"{out} is not empty", hint="Give another folder with --out, or delete this one.")
-    out.mkdir(parents=True, exist_ok=True)
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a closed window ends the units as well
-        signal.signal(number, lambda *_: ended.set())
+    if (faults or extras != _Extras()) and (qemu is not None or uboot is not None):
+        hint = "Leave out --fault, --unaddressed, --labels, --stages, --qemu, --uboot."
+        raise UsageError("only simulated Linux units have faults by name, no address, labels or stages", hint=hint)
+    ended = _until_interrupted(out)
     if qemu is not None:
         qemu_bench(qemu, KernelChoice(kernel, modules), out, baud, ended)
         return
     if uboot is not None:
         uboot_bench(uboot, out, baud, ended)
         return
-    _simulated_bench(out, bench_plans(units, faults), baud, ended, unaddressed=unaddressed, labels=labels)
+    _simulated_bench(out, bench_plans(units, faults), baud, ended, extras)
     talk().print("the units are gone")
 
 
-def _simulated_bench(
-    out: Path, plans: Sequence[UnitPlan], baud: int, ended: threading.Event, *, unaddressed: bool, labels: bool
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Extras:
+    """What simulated units go through beyond the flash."""
+
+    unaddressed: bool = False
+    labels: bool = False
+    stages: bool = False
+
+
+def _until_interrupted(out: Path) -> threading.Event:
+    """Make the folder, and return what is set when the bench shall end. Raises UsageError."""
+    if out.exists() and any(out.iterdir()):
+        raise UsageError(f"{out} is not empty", hint="Give another folder with --out, or delete this one.")
+    out.mkdir(parents=True, exist_ok=True)
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a closed window ends the units as well
+        signal.signal(number, lambda *_: ended.set())
+    return ended
+
+
+def _simulated_bench(out: Path, plans: Sequence[UnitPlan], baud: int, ended: threading.Event, extras: _Extras) -> None:
     from factory.cli.rehearse_labels import labels_of_bench
     from factory.cli.rehearse_pools import add_pool
+    from factory.cli.rehearse_stages import add_stages
     from factory.demo import write_rehearsal
     from factory.rehearsal.bench import SimulatedBench
     from factory.rehearsal.plan import unaddressed as without_address
 
-    with SimulatedBench(out / "units", without_address(plans) if unaddressed else plans, baud=baud) as simulated:
+    with SimulatedBench(out / "units", without_address(plans) if extras.unaddressed else plans, baud=baud) as simulated:
         product, bench_file = write_rehearsal(simulated, out)
-        addresses = add_pool(product, out) if unaddressed else None
-        with labels_of_bench(product, bench_file, out) if labels else contextlib.nullcontext("") as scans:
-            _explain(simulated, product, bench_file, addresses, scans)
+        addresses = add_pool(product, out) if extras.unaddressed else None
+        with labels_of_bench(product, bench_file, out) if extras.labels else contextlib.nullcontext("") as scans:
+            beyond = add_stages(product, bench_file, simulated, labels=extras.labels) if extras.stages else ()
+            _explain(simulated, product, bench_file, addresses, scans, beyond)
             ended.wait()
 
 
@@ -134,8 +152,17 @@ def _fault(name: str) -> Fault:
     raise UsageError(f"there is no fault {name!r}", hint=hint)
 
 
-def _explain(simulated: SimulatedBench, product: Path, bench_file: Path, addresses: Path | None, scans: str) -> None:
+def _explain(
+    simulated: SimulatedBench,
+    product: Path,
+    bench_file: Path,
+    addresses: Path | None,
+    scans: str,
+    beyond: Sequence[Path],
+) -> None:
     from factory.cli.rehearse_pools import commands
+    from factory.cli.rehearse_stages import SIGNAL
+    from factory.cli.rehearse_stages import commands as of_stages
 
     lines: Sequence[str] = [
         *(f"{unit.name}: {_routes(unit)}" for unit in simulated.units),
@@ -144,6 +171,8 @@ def _explain(simulated: SimulatedBench, product: Path, bench_file: Path, address
         f"  factory read --product {product} ROUTE      (what stands after a unit's name above: one of its routes)",
         *(commands(product, bench_file, addresses) if addresses else ()),
         f"  factory run --product {product} --bench {bench_file} --lot PRACTICE{scans}",
+        *(of_stages(product, beyond, scans) if beyond else ()),
+        *([f"  echo -90 > {simulated.units[0].root / SIGNAL}      (a signal that fails the test)"] if beyond else ()),
         "Ctrl-C here ends it.",
     ]
     for line in lines:

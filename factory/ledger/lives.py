@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, select
@@ -53,16 +54,21 @@ def life_of(connection: Connection, unit: int) -> UnitHistory:
 
 
 def events_of(connection: Connection, which: ColumnElement[bool], *, any_of: bool = True) -> tuple[Event, ...]:
-    """The events of some attempts, in order. Within an attempt its own station speaks first: a later station can only
-    close what was left open.
+    """The events of some attempts, in order. Within an attempt its own station speaks first: later stations close
+    what was left open, or do the stages that follow.
     """
     query = (
-        select(events)
+        select(events, (events.c.station == attempts.c.station).label("own"))
         .join(attempts, attempts.c.id == events.c.attempt)
         .where(which)
         .order_by(events.c.attempt, events.c.station != attempts.c.station, events.c.station, events.c.seq)
     )
-    return tuple(as_event(row) for row in connection.execute(query)) if any_of else ()
+    told: list[Event] = []
+    for _, rows in groupby(connection.execute(query).all() if any_of else (), key=lambda row: row.attempt):
+        of_attempt = [(row.own, as_event(row)) for row in rows]
+        told += [event for own, event in of_attempt if own]
+        told += _by_turns([event for own, event in of_attempt if not own])
+    return tuple(told)
 
 
 def receipts_of(connection: Connection, numbers: Sequence[int]) -> Receipts:
@@ -123,6 +129,15 @@ def _in_order(told: Sequence[Event], loose: Iterable[Event]) -> tuple[Event, ...
         at = next((place for place, other in enumerate(life) if _before(event, other)), len(life))
         life.insert(at, event)
     return tuple(life)
+
+
+def _by_turns(told: Sequence[Event]) -> Iterator[Event]:
+    """Several stations' events as one row: each station's in its own order, the earliest of those that are next."""
+    chains = [list(chain) for _, chain in groupby(told, key=lambda event: event.station)]
+    while chains:
+        first = min(chains, key=lambda chain: chain[0].at)
+        yield first.pop(0)
+        chains = [chain for chain in chains if chain]
 
 
 def _before(one: Event, other: Event) -> bool:

@@ -91,18 +91,19 @@ def _judge(check: CheckSection, answer: Completed, known: Mapping[str, str]) -> 
     """What the unit said, and what is wrong with it."""
     said = answer.stdout.decode("utf-8", "backslashreplace").strip()
     shown = excerpt(answer.stdout, _SHOWN)
+    value = shown.strip('"') if said else ""
     if answer.status != check.status:
         also = excerpt(answer.stderr or answer.stdout, _SHOWN)
-        return shown, f"ended with status {answer.status} and not {check.status}: {also}"
+        return value, f"ended with status {answer.status} and not {check.status}: {also}"
     if check.expect is not None:
         found = expected(check.expect, dict(known)).search(said)
         if found is None:
-            return shown, f"{shown} does not match {_spelled(check.expect, known)}"
+            return value, f"{shown} does not match {_spelled(check.expect, known)}"
         said = (found[1] or "") if found.re.groups else said
     if not check.measures:
-        return shown, ""
+        return value, ""
     if not _NUMBER.fullmatch(said.strip()):
-        return shown, f"{shown} holds no number to compare"
+        return value, f"{shown} holds no number to compare"
     number = float(said)
     if check.min is not None and number < check.min:
         return said, f"{said} is below {check.min:g}"

@@ -45,6 +45,15 @@ def stage_of(product: Product, bench: Bench) -> StageSection | None:
     return None if found.kind == "flash" else found
 
 
+def next_stage(setup: Setup) -> str | None:
+    """Where a unit goes that passed here; None where no further stage is declared."""
+    stages = setup.product.stages
+    if not stages:
+        return None
+    here = 0 if setup.stage is None else stages.index(setup.stage.name)
+    return stages[here + 1] if here + 1 < len(stages) else None
+
+
 def steps_of(setup: Setup) -> Callable[[Tools, Progress], Steps]:
     """The steps of this station's attempts."""
     return Steps if setup.stage is None else functools.partial(StageSteps, stage=setup.stage)

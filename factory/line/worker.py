@@ -12,7 +12,7 @@ from factory.line.feed import SlotFeed, SlotState
 from factory.line.operator import SlotKeys
 from factory.line.quota import Quota
 from factory.line.setup import Setup
-from factory.line.stages import steps_of
+from factory.line.stages import next_stage, steps_of
 from factory.line.stopping import LotStopping, SlotStopping
 from factory.line.summary import Outcome, Row
 from factory.line.watching import Left, SlotWatch
@@ -147,7 +147,9 @@ class Worker:
         data: dict[str, object] = {"hardware_id": row.hardware_id, "code": row.code, "hint": row.hint}
         if row.outcome is Outcome.PASSED:
             also = "" if row.code is None else f" ({row.cause})"
-            self._show(SlotState.PASS, f"PASS remove{also}", **data)
+            further = next_stage(self._setup)
+            then = "" if further is None else f", next is {further}"
+            self._show(SlotState.PASS, f"PASS remove{then}{also}", **data)
         else:
             cause = (row.cause or "").splitlines()
             self._show(SlotState.FAIL, f"FAIL remove: {cause[0] if cause else row.code}", **data)

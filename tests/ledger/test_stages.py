@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -162,3 +163,14 @@ def test_each_stage_counts_its_own_failures(ledger: Ledger) -> None:
     stop = ledger.judge_lot(LOT, "test", after=3)
     assert stop is not None
     assert "failed at stage test with check.signal" in stop.told()
+
+
+def test_the_life_tells_stages_in_the_order_in_which_they_were_done(tmp_path: Path) -> None:
+    with opened(tmp_path) as ledger, opened(tmp_path, station="Z") as testing, opened(tmp_path, station="A") as packing:
+        make_pass(ledger, 1)
+        for station, stage in ((testing, "test"), (packing, "pack"), (testing, "test")):
+            do(station, stage, 1)
+            time.sleep(0.002)  # a clock that tells the two apart
+        (life,) = ledger.trace("hw-1").units
+        told = [(event.station, event.data["stage"]) for event in life.events if event.kind == "stage.passed"]
+        assert told == [("Z", "test"), ("A", "pack"), ("Z", "test")]
