@@ -14,10 +14,11 @@ from factory.ledger.pool_records import Want
 from factory.line.pool_taking import Taking
 from factory.line.pool_write import Writing, key_of, numbered
 from factory.line.progress import Progress, Tools
-from factory.values import Facts, Mac, Work, sentinel
+from factory.values import Facts, Mac, Work, sentinel, shown
 from factory.values.pools import PoolKind, shown_value
 
 _WARNING = "line.warning"
+_LONGEST_KEY = 255
 
 
 class Assigning:
@@ -73,10 +74,11 @@ class Assigning:
 
     def _require_key(self, pool: PoolSection, facts: Facts) -> str:
         key = key_of(pool, facts)
-        if key is None or sentinel(key):
+        if key is None or sentinel(key) or len(key) > _LONGEST_KEY:
             what = "board serial" if pool.key == "serial" else f"fact {pool.key}"
+            instead = f" but {shown(key, 40)}" if key else ""
             raise Refused(
-                f"the unit has no {what}{f' but {key}' if key else ''}: pool {pool.name} could not know it again",
+                f"the unit has no {what}{instead}: pool {pool.name} could not know it again",
                 hint="Give [[pool]] key the name of a fact that every board has of its own.",
                 code="pool.no-key",
             )
