@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from factory.flashing.errors import NotProved
 from factory.flashing.reboot import Reboot, await_restart, boot_id, send_restart
@@ -56,7 +56,7 @@ class Taking:
 
     def _write(self, writing: Writing, command: str, facts: Facts) -> None:
         name = writing.section.name
-        self._record("pool.writing", writing, was=dict(writing.differs(facts)), command=command)
+        self._record("pool.writing", writing, was=_shown(writing, writing.differs(facts)), command=command)
         self._begin("write address" if writing.given.kind is PoolKind.MAC else "write serial")
         done = self._tools.contact.unit.run(command, deadline=self._deadline(self._section.timeouts.command))
         if done.status != 0:
@@ -130,17 +130,15 @@ class Taking:
         if not wrong:
             self._record("pool.written", writing)
             return
-        kind = writing.given.kind
-        shown = "; ".join(
-            f"{name} shows {shown_value(kind, value) if value else 'nothing'} and should show "
-            f"{shown_value(kind, writing.expected[name])}"
-            for name, value in wrong.items()
+        shows, should = _shown(writing, wrong), _shown(writing, writing.expected)
+        said = "; ".join(
+            f"{name} shows {value or 'nothing'} and should show {should[name]}" for name, value in shows.items()
         )
-        self._record("pool.not-taken", writing, shows=dict(wrong))
+        self._record("pool.not-taken", writing, shows=shows)
         for value in wrong.values():
             self._ledger.burn_stray(value, "a unit shows it that was given another one")
         raise UnitError(
-            f"pool {writing.section.name}: the unit did not take what was written: {shown}",
+            f"pool {writing.section.name}: the unit did not take what was written: {said}",
             hint="Does write.command keep it over a restart? The value stays this unit's and goes to no other.",
             code="pool.not-taken",
             retry=False,
@@ -149,12 +147,17 @@ class Taking:
     def _record(self, kind: str, writing: Writing, **more: object) -> None:
         """Commit what is done with a unit's values; it is found by each of them, also when the unit never passes."""
         given = writing.given
-        values = {name: shown_value(given.kind, value) for name, value in writing.expected.items()}
-        data = {"pool": given.pool, "key": given.key, "values": values, **more}
+        data = {"pool": given.pool, "key": given.key, "values": _shown(writing, writing.expected), **more}
         self._ledger.record(kind, slot=self._tools.slot.name, data=data, about=(*given.values, given.key))
 
     def _deadline(self, seconds: float) -> Deadline:
         return Deadline(seconds, cancel=self._tools.cancel)
+
+
+def _shown(writing: Writing, values: Mapping[str, str]) -> dict[str, str]:
+    """Values by their place as people read them; "" stays nothing."""
+    kind = writing.given.kind
+    return {name: value and shown_value(kind, value) for name, value in values.items()}
 
 
 def _colons(facts: Facts, name: str) -> str | None:
