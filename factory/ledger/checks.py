@@ -25,6 +25,7 @@ from factory.ledger.schema import attempts, events, passes, units
 from factory.values import AttemptState, CloudState, Finding, Severity, UnitState
 
 _FILE = "LEDGER-FILE"
+_SCHEMA = "LEDGER-SCHEMA"
 _KEEP = "Stop the line and keep a copy of the ledger's files as they are; go on from the last good copy."
 _FINAL = [str(AttemptState.PASSED), str(AttemptState.FAILED), str(AttemptState.REFUSED)]
 
@@ -32,18 +33,22 @@ _FINAL = [str(AttemptState.PASSED), str(AttemptState.FAILED), str(AttemptState.R
 def verify(connection: Connection) -> tuple[Finding, ...]:
     """What is wrong with the ledger itself: file, references, chains, constraints, states that no event explains."""
     # Pages that make no sense cannot be asked for more.
-    return tuple(_file(connection)) or (
-        *_chains(connection),
-        *_constraints(connection),
-        *_states(connection),
-        *pool_states.faults(connection),
+    return (
+        tuple(_file(connection))
+        or tuple(_schema(connection))
+        or (
+            *_chains(connection),
+            *_constraints(connection),
+            *_states(connection),
+            *pool_states.faults(connection),
+        )
     )
 
 
 def doctor(connection: Connection) -> tuple[Finding, ...]:
     """Beside that, what a person has to look after: attempts in between, restores and hooks that wait."""
     faults = verify(connection)
-    if any(fault.code == _FILE for fault in faults):
+    if any(fault.code in (_FILE, _SCHEMA) for fault in faults):
         return faults
     return (*faults, *_in_between(connection), *_restores(connection), *_media(connection), *_hooks(connection),
             *_clouds(connection), *pool_states.findings(connection), *_labels(connection))  # fmt: skip
@@ -64,8 +69,13 @@ def _chains(connection: Connection) -> Iterator[Finding]:
         yield Finding("LEDGER-CHAIN", Severity.ERROR, f"station {station}, event {seq}", what, _KEEP)
 
 
+def _schema(connection: Connection) -> Iterator[Finding]:
+    for place, what in constraints.lost_columns(connection):
+        yield Finding(_SCHEMA, Severity.ERROR, place, what, _KEEP)
+
+
 def _constraints(connection: Connection) -> Iterator[Finding]:
-    for place, what in constraints.broken(connection):
+    for place, what in (*constraints.lost_promises(connection), *constraints.broken(connection)):
         yield Finding("LEDGER-CONSTRAINT", Severity.ERROR, place, what, _KEEP)
     for place, what in (*agreement.contradictions(connection), *label_agreement.contradictions(connection)):
         yield Finding("LEDGER-ROW", Severity.ERROR, place, what, _KEEP)

@@ -15,6 +15,12 @@ from factory.ledger.schema import attempts, events, metadata, units, upload_rows
 from factory.values import AttemptState, CloudState, RowState, UnitState
 
 APPEND_ONLY = {"sqlite": ("events_no_update", "events_no_delete"), "postgresql": ("events_no_change",)}
+_COLUMNS = {
+    "sqlite": "SELECT made.name, columns.name FROM sqlite_master AS made, pragma_table_info(made.name) AS columns "
+    "WHERE made.type = 'table'",
+    "postgresql": "SELECT table_name, column_name FROM information_schema.columns "
+    "WHERE table_schema = current_schema()",
+}
 _OBJECTS = {
     "sqlite": "SELECT name FROM sqlite_master",
     "postgresql": "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace "
@@ -30,21 +36,31 @@ _STATES: tuple[tuple[str, Column[Any], Collection[str]], ...] = (
 
 
 def broken(connection: Connection) -> Iterator[tuple[str, str]]:
-    """Places and what is wrong there."""
-    yield from _lost(connection)
+    """Places and what is wrong there, in a database whose schema is whole."""
     yield from _illegal(connection)
     yield from _untold(connection)
     yield from _twice(connection)
 
 
-def _lost(connection: Connection) -> Iterator[tuple[str, str]]:
-    """Tables, unique indexes and triggers that the schema has and the database has not."""
+def lost_columns(connection: Connection) -> Iterator[tuple[str, str]]:
+    """Tables and columns that the schema has and the database has not: it cannot even be asked."""
+    engine = connection.dialect.name
+    there = set(connection.execute(text(_COLUMNS[engine])).tuples())
+    tables = {table for table, _ in there}
+    for table in metadata.sorted_tables:
+        if table.name not in tables:
+            yield f"table {table.name}", "is missing"
+            continue
+        for column in table.columns:
+            if (table.name, column.name) not in there:
+                yield f"table {table.name}", f"its column {column.name} is missing"
+
+
+def lost_promises(connection: Connection) -> Iterator[tuple[str, str]]:
+    """Unique indexes and triggers that the schema has and the database has not."""
     engine = connection.dialect.name
     there = set(connection.execute(text(_OBJECTS[engine])).scalars())
     for table in metadata.sorted_tables:
-        if table.name not in there:
-            yield f"table {table.name}", "is missing"
-            continue
         for name in sorted(str(index.name) for index in table.indexes if index.unique):
             if name not in there:
                 yield f"table {table.name}", f"its unique index {name} is missing: a value could stand there twice"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from factory.ledger import BY_ID, BY_MAC, Attempt, Ledger, OrderFile, OrderKey, OrderRow, Refused
-from factory.values import AttemptState, Facts
+from factory.values import AttemptState, Facts, UnitState
 from tests.ledger import made
 from tests.ledger.made import BINDING, FINGERPRINT, IMAGE, LOT, admit, facts, identity, make_pass, opened, receipt
 
@@ -76,8 +76,7 @@ def test_without_a_serial_somebody_has_to_vouch_for_it(ledger: Ledger) -> None:
 
 def test_a_unit_that_was_closed_gets_nothing(ledger: Ledger) -> None:
     make_pass(ledger, 1)
-    with made.bare(ledger) as connection:
-        connection.exec_driver_sql("UPDATE units SET state = 'quarantined'")
+    ledger.change_unit("hw-1", UnitState.QUARANTINED, "smells burned")
     with pytest.raises(Refused, match="is quarantined") as refused:
         again(ledger)
     assert refused.value.code == "flash.quarantined"

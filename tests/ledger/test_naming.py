@@ -6,11 +6,10 @@ import re
 import sqlite3
 
 import pytest
-from sqlalchemy import text
 
 from factory.ledger import Ledger, Refused
 from factory.ledger.store import LostRace
-from factory.values import AttemptState
+from factory.values import AttemptState, UnitState
 from tests.ledger import made
 from tests.ledger.made import admit, make_pass
 
@@ -87,8 +86,7 @@ def test_a_later_attempt_renames_its_unit_and_the_old_name_is_found_and_free(led
 def test_a_scrapped_units_name_is_free(ledger: Ledger) -> None:
     first = admit(ledger, 1, name="gate")
     ledger.failed(first.id, "x", "y")
-    with made.bare(ledger) as connection:
-        connection.execute(text("UPDATE units SET state = 'scrapped'"))
+    ledger.change_unit("hw-1", UnitState.SCRAPPED, "burned")
     second = admit(ledger, 2, serial="SN2", name="Gate")
     assert _names(ledger, "hw-2") == ["Gate"]
     assert [unit.unit for unit in ledger.trace("gate").units] == [first.unit, second.unit]
