@@ -12,6 +12,7 @@ from factory.ledger import cloud_ids, naming, orders, pool_cells
 from factory.ledger.claim import SERIAL, Claim, Owner, Verdict, claim_of, judge, name_value, shown_by
 from factory.ledger.errors import Refused
 from factory.ledger.journal import append
+from factory.ledger.order_records import folded
 from factory.ledger.owners import owned, owners_among
 from factory.ledger.records import Attempt, as_text
 from factory.ledger.refusals import name_taken, order_changed, order_row_taken, question, refusal
@@ -171,7 +172,7 @@ def _again(
 def _add_serial(writer: Writer, owner: Owner, claim: Claim) -> None:
     if claim.serial and not owner.serial:
         writer.connection.execute(update(units).where(units.c.id == owner.unit).values(serial=claim.serial))
-        row = {"kind": SERIAL, "value": claim.serial, "unit": owner.unit, "name": ""}
+        row = {"kind": SERIAL, "value": claim.serial, "unit": owner.unit, "name": folded(claim.serial)}
         writer.connection.execute(insert(identity_values).values(**row))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from factory.ledger.order_records import folded
 from factory.ledger.records import Attempt
 from factory.values import AttemptState, DeviceName, Facts, HardwareId, Identity, Mac, UnitState, sentinel
 
@@ -26,7 +27,8 @@ Value = tuple[str, str]
 class Claim:
     """What is claimed: `values` must be the unit's alone; `serial` is the board's, None when it says nothing.
 
-    `names` gives the interface of each MAC; `shown` is all that the unit showed, for finding it again.
+    `names` gives what stands beside a value: a MAC's interface, the serial as it is compared; `shown` is all that the
+    unit showed, for finding it again.
     """
 
     values: frozenset[Value]
@@ -70,7 +72,8 @@ def claim_of(identity: Identity, facts: Facts) -> Claim:
     names = {(MAC, mac.plain): name for name, mac in identity.macs.items()}
     ids = hardware_id_values(identity.hardware_id)
     serial = identity.serial if identity.serial and not sentinel(identity.serial) else None
-    return Claim(frozenset(names) | ids, serial, names, shown_by(facts, identity))
+    beside = {**names, (SERIAL, serial): folded(serial)} if serial else names
+    return Claim(frozenset(names) | ids, serial, beside, shown_by(facts, identity))
 
 
 def hardware_id_values(hardware_id: HardwareId) -> frozenset[Value]:

@@ -6,10 +6,10 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 
-from factory.ledger.claim import DEVICE_NAME, FOLDED, MAC, SERIAL
-from factory.ledger.order_records import Holding, folded
+from factory.ledger.claim import DEVICE_NAME, FOLDED, MAC
+from factory.ledger.order_records import Holding
 from factory.ledger.records import as_data, damaged
 from factory.ledger.schema import attempts, identity_values, order_keys, order_rows, orders, units, upload_rows
 from factory.ledger.uploads import newest_row
@@ -18,6 +18,8 @@ from factory.values import RowState, UnitState
 # As many values as one statement of any engine takes.
 CHUNK = 500
 _LOOKED_UP = (MAC, FOLDED, DEVICE_NAME)
+# Spelled out as in the index, which is of serials alone.
+_IS_SERIAL = text("kind = 'serial'")
 
 
 def holders(connection: Connection, values: Collection[str]) -> Mapping[str, tuple[Holding, ...]]:
@@ -33,11 +35,13 @@ def holders(connection: Connection, values: Collection[str]) -> Mapping[str, tup
         owned = owned.where(identity_values.c.value.in_(part), identity_values.c.kind.in_(_LOOKED_UP))
         for value, unit in connection.execute(owned):
             units_of.setdefault(value, set()).add(unit)
+        # Serials are kept as the board says them, and compared folded.
+        named = select(identity_values.c.name, identity_values.c.unit)
+        for value, unit in connection.execute(named.where(_IS_SERIAL, identity_values.c.name.in_(part))):
+            units_of.setdefault(value, set()).add(unit)
         keys = select(order_keys).where(order_keys.c.value.in_(part))
         for row in connection.execute(keys):
             rows_of.setdefault(row.value, set()).add((row.order_id, row.number))
-    for value, unit in _serials(connection, wanted):
-        units_of.setdefault(value, set()).add(unit)
     made = _units(connection, {unit for found in units_of.values() for unit in found})
     ordered = _order_rows(connection, {place for found in rows_of.values() for place in found})
     return {
@@ -60,15 +64,6 @@ def cells_of(text: str) -> dict[str, str]:
 def chunks(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
     """The values in parts that one statement takes."""
     return (values[start : start + CHUNK] for start in range(0, len(values), CHUNK))
-
-
-def _serials(connection: Connection, wanted: set[str]) -> Iterator[tuple[str, int]]:
-    """Serials are kept as the board says them, and compared folded: one pass over all of them, not one per value."""
-    query = select(identity_values.c.value, identity_values.c.unit).where(identity_values.c.kind == SERIAL)
-    for text, unit in connection.execute(query.execution_options(yield_per=1000)):
-        value = folded(text)
-        if value in wanted:
-            yield value, unit
 
 
 def _units(connection: Connection, wanted: Collection[int]) -> dict[int, Holding]:

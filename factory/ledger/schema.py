@@ -38,6 +38,7 @@ _LIVE = text("state NOT IN ('rejected', 'needs-republish')")
 # A unit has one device name, and one cloud id, and one attempt at a time holds its lease.
 _NAMED = text("kind = 'device-name'")
 _CLOUD_ID = text("kind = 'cloud-id'")
+_SERIAL = text("kind = 'serial'")
 _LEASED = text("state IN ('admitted', 'flashing', 'flashed', 'proved')")
 
 
@@ -73,8 +74,8 @@ units = Table(
     Column("slot", _NAME, nullable=False),
 )
 
-# What a unit owns: no value twice, whatever the code does. `name` is a MAC's interface, or the device name as spelled
-# (its value is without regard to case).
+# What a unit owns: no value twice, whatever the code does. `name` is a MAC's interface, the device name as spelled
+# (its value is without regard to case), or a serial without case and separators (its value is as the board says it).
 identity_values = Table(
     "identity_values",
     metadata,
@@ -84,6 +85,7 @@ identity_values = Table(
     Column("name", _NAME, nullable=False),
     Index("identity_values_unit", "unit"),
     Index("identity_values_value", "value"),
+    Index("identity_values_serial", "name", sqlite_where=_SERIAL, postgresql_where=_SERIAL),
     Index("identity_values_one_name", "unit", unique=True, sqlite_where=_NAMED, postgresql_where=_NAMED),
     Index("identity_values_one_cloud_id", "unit", unique=True, sqlite_where=_CLOUD_ID, postgresql_where=_CLOUD_ID),
 )
@@ -194,6 +196,7 @@ hooks = Table(
     Column("tries", Integer, nullable=False),
     Column("detail", Text, nullable=False),
     Column("last_at", _TIME, nullable=False),
+    Index("hooks_due", "attempt", sqlite_where=text("done IS 0"), postgresql_where=text("done IS false")),
 )
 
 # One row per pass: its number is the order of passing, which no clock can upset.

@@ -12,10 +12,11 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from sqlalchemy import select
 
 from factory.files import FileError
 from factory.ledger import LedgerError, migrate, open_ledger, sqlite
-from factory.ledger.schema import metadata
+from factory.ledger.schema import identity_values, metadata
 from tests.ledger.made import BINDING, LOT, make_pass, opened
 
 
@@ -124,3 +125,13 @@ def test_the_upgraded_ledger_works(tmp_path: Path) -> None:
         assert make_pass(ledger, 2, serial="SN2").unit == 2
         assert [unit.hardware_id for unit in ledger.passed_units(LOT)] == ["hw-2"]
         assert ledger.holders({"b827eb000002"})["b827eb000002"][0].passed
+
+
+def test_serials_of_an_older_ledger_are_found_without_case_and_separators(tmp_path: Path) -> None:
+    path = old_ledger(tmp_path)
+    with sqlite3.connect(path) as bare:
+        bare.execute("INSERT INTO identity_values VALUES ('serial', 'SN-0 1', 1, '')")
+    bare.close()
+    with open_ledger(str(path)) as ledger, ledger._store.reading() as connection:
+        found = connection.execute(select(identity_values.c.name).where(identity_values.c.value == "SN-0 1")).scalar()
+    assert found == "sn01"
