@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from factory.cli import label_print
+from factory.cli import label_check, label_print
+from factory.cli.label_check import told, why_not
 from factory.cli.options import BenchOption, LedgerOption, use_ledger
 from factory.cli.session import Session, show, talk
 from factory.errors import Exit, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from factory.config import Bench
-    from factory.ledger import LabelRecord, LabelSubject, Ledger
+    from factory.ledger import LabelRecord, LabelSubject
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 _PRINTED = {True: "as it was printed", False: "the template or the product file changed since it was printed"}
@@ -27,8 +28,9 @@ def add_to(app: typer.Typer) -> None:
     group = typer.Typer(help="Labels of units: show, print again, check, try out.", no_args_is_help=True)
     group.callback()(_group)
     group.command("show")(show_labels)
-    group.command("check")(check)
+    group.command("lot")(lot_labels)
     group.command("preview")(preview)
+    label_check.add_to(group)
     label_print.add_to(group)
     app.add_typer(group, name="label")
 
@@ -64,48 +66,45 @@ def show_labels(
     live = next((label for label in labels if label.is_live), None)
     same = None if product is None else _write(product, subject, live, wanted)
     if json:
-        told = {"hardware_id": subject.hardware_id, "labels": [_told(label) for label in labels], "as_printed": same}
-        session.print_json(told)
+        known = [told(label) for label in labels]
+        session.print_json({"hardware_id": subject.hardware_id, "labels": known, "as_printed": same})
         return
     show().print(_table(labels) if labels else f"unit {subject.hardware_id} never got a label", markup=False)
     if same is not None:
         talk().print(_PRINTED[same], style="none" if same else "yellow", markup=False)
 
 
-def check(
+def lot_labels(
     context: typer.Context,
-    code: Annotated[
-        list[str] | None, typer.Argument(metavar="[CODE]...", help="Scanned codes; none: one per line from stdin.")
-    ] = None,
-    unit: Annotated[
-        str | None, typer.Option(metavar="VALUE", help="Whose it must be; its first scan is this one, if none was yet.")
-    ] = None,
+    lot: Annotated[str, typer.Argument(metavar="LOT", help="The lot.")],
     bench: BenchOption = None,
     ledger: LedgerOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Say whose label was scanned, and whether it is valid: printed, scanned back, its unit passed and not put aside.
+    """Say which passed units of a lot have no valid label, and how many were printed again.
 
-    Exits 1 when one of them is not.
+    Exits 1 when a unit has none.
 
-    Example:  factory label check --bench acme/bench.toml BBBC-BDBF-BGBH-BJBK-RCTG-CDXJ
+    Example:  factory label lot 2026-11-A --bench acme/bench.toml
     """
     session: Session = context.obj
     if json:
-        session.json("label.check")
-    told: list[dict[str, Any]] = []
+        session.json("label.lot")
     with use_ledger(ledger, _bench(bench), quiet=json) as book:
-        wanted = None if unit is None else book.label_subject(unit)
-        for text in code or label_print.lines_of_stdin():
-            for one in _checked(book, text, wanted):
-                told.append(one)
-                if not json:
-                    good = one["valid"]
-                    show().print(("valid: " if good else "NOT VALID: ") + one["what"], style="green" if good else "red",
-                                 soft_wrap=True, markup=False)  # fmt: skip
+        units = book.labels_of_lot(lot)
+    lacking = [(hardware_id, labels) for hardware_id, labels in units if not any(one.proves for one in labels)]
+    again = sum(max(0, len(labels) - 1) for _, labels in units)
     if json:
-        session.print_json({"labels": told})
-    raise typer.Exit(Exit.DONE if told and all(one["valid"] for one in told) else Exit.FAILED)
+        known = [{"hardware_id": hardware_id, "labels": [told(one) for one in labels]} for hardware_id, labels in units]
+        without = [hardware_id for hardware_id, _ in lacking]
+        session.print_json({"lot": lot, "units": known, "without": without, "printed_again": again})
+        raise typer.Exit(Exit.FAILED if lacking else Exit.DONE)
+    for hardware_id, labels in lacking:
+        what = f"{labels[-1].standing()}{why_not(labels[-1])}" if labels else f"unit {hardware_id} never got a label"
+        show().print(what, style="red", soft_wrap=True, markup=False)
+    good = len(units) - len(lacking)
+    talk().print(f"{good} of {len(units)} passed units of lot {lot} have a valid label; {again} printed again")
+    raise typer.Exit(Exit.FAILED if lacking else Exit.DONE)
 
 
 def preview(
@@ -152,55 +151,6 @@ def _write(product: Path, subject: LabelSubject, live: LabelRecord | None, wante
             content = label.zpl if suffix == "zpl" else label.svg() if suffix == "svg" else label.png()
             write_bytes(path, content)
     return label.sha256 == live.sha256
-
-
-def _checked(book: Ledger, text: str, wanted: LabelSubject | None) -> Iterator[dict[str, Any]]:
-    from factory.labels import ScanFault, read_scan
-    from factory.ledger import Refused
-    from factory.values import LabelState
-
-    found = read_scan(text)
-    if isinstance(found, ScanFault):
-        yield {"valid": False, "what": f"{found.message}. {found.hint}", "label": None}
-        return
-    for code in found:
-        label = book.label(code.nonce)
-        if label is None:
-            yield {"valid": False, "what": "a label that this ledger never printed", "label": None}
-            continue
-        fault = "" if wanted is None or wanted.unit == label.unit else f", and not of unit {wanted.hardware_id}"
-        if wanted is not None and not fault and label.scan and label.state is LabelState.PRINTED:
-            try:
-                label = book.verify_label(code.nonce, wanted.hardware_id, slot="")
-            except Refused as refused:
-                fault = f": {refused.message}"
-        valid = label.proves and code.is_of(label.hardware_id) and not fault
-        yield {"valid": valid, "what": f"{label.standing()}{fault or _why(label)}", "label": _told(label)}
-
-
-def _why(label: LabelRecord) -> str:
-    """What keeps a label that is not void from being valid."""
-    if label.proves or not label.is_live:
-        return ""
-    if label.attempt_state != "passed":
-        return f"; its attempt is {label.attempt_state}"
-    if label.unit_state not in ("passed", "shipped"):
-        return (
-            f"; its unit is in {label.unit_state}"
-            if label.unit_state == "rework"
-            else f"; its unit is {label.unit_state}"
-        )
-    return (
-        f"; it was not scanned back yet: factory label check --unit {label.hardware_id} CODE"
-        if label.state == "printed"
-        else ""
-    )
-
-
-def _told(label: LabelRecord) -> dict[str, Any]:
-    from factory.values import LabelCode
-
-    return {"code": LabelCode.of(label.nonce, label.hardware_id).text, **label.as_json()}
 
 
 def _table(labels: Sequence[LabelRecord]) -> Any:

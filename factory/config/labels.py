@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from factory.config.fields import Ascii, Name, Section
 
-_TCP = re.compile(r"tcp://(\[[0-9a-fA-F:.%a-z]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})")
+_TCP = re.compile(r"tcp://(\[[0-9a-fA-F:.%a-z]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})(?:\?keeps-open)?")
 _FILE = "file:"
 
 
@@ -24,7 +24,7 @@ Printer = Annotated[Name, AfterValidator(_printer)]
 
 
 class LabelSection(Section):
-    """[label]: a label for each unit, after its proof. `template` is ZPL with expressions, relative to the product file;
+    """[label]: a label for each unit, after its proof. `template` is ZPL with expressions, beside the product file;
     `texts` are texts of the maker's own for it. With `scan` the label is scanned back before the unit passes; a slot
     gives up after `tries` wrong ones.
     """

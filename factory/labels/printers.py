@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import re
+import select
 import socket
+import struct
 import time
 from pathlib import Path
 from typing import Protocol
@@ -15,7 +19,8 @@ from factory.labels.errors import PrinterError
 from factory.labels.template import Label
 
 WITHIN = 15.0
-_TCP = re.compile(r"tcp://(?:\[(.+)\]|(.+)):([0-9]+)")
+_TCP = re.compile(r"tcp://(?:\[(.+)\]|(.+)):([0-9]+)(\?keeps-open)?")
+_LOOK_EVERY = 0.05  # seconds between two looks at what the printer has acknowledged
 _LOOK = "Is it switched on, has it labels, and is it at that address? Try: factory label preview --printer"
 
 
@@ -33,16 +38,19 @@ class Printer(Protocol):
 class TcpPrinter:
     """A printer that takes ZPL as it is (raw TCP, as most label printers do on port 9100)."""
 
-    def __init__(self, host: str, port: int, *, within: float = WITHIN) -> None:
-        self._host, self._port, self._within = host, port, within
+    def __init__(self, host: str, port: int, *, keeps_open: bool = False, within: float = WITHIN) -> None:
+        self._host, self._port, self._keeps_open, self._within = host, port, keeps_open, within
 
     @property
     def place(self) -> str:
         """As in bench.toml."""
-        return f"tcp://{f'[{self._host}]' if ':' in self._host else self._host}:{self._port}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"tcp://{host}:{self._port}{'?keeps-open' if self._keeps_open else ''}"
 
     def print(self, label: Label, name: str) -> None:  # noqa: ARG002 - a printer has no files
-        """Send the label and wait until the printer has closed, which says that it took all of it."""
+        """Send the label and wait until the printer has closed, which says that it took all of it. From one that keeps
+        connections open no more can be had than that its network part has every byte.
+        """
         until = time.monotonic() + self._within
         where = f"the printer at {self._host} port {self._port}"
         try:
@@ -57,6 +65,9 @@ class TcpPrinter:
                 while sent < len(label.zpl):
                     _wait(wire, until)
                     sent += wire.send(label.zpl[sent : sent + 4096])
+                if self._keeps_open:
+                    _wait_acknowledged(wire, until)
+                    return
                 wire.shutdown(socket.SHUT_WR)
                 while True:
                     _wait(wire, until)
@@ -102,7 +113,7 @@ def open_printer(address: str, folder: Path, *, within: float = WITHIN) -> Print
     """The printer of a bench.toml, in which paths start at `folder`; nothing is touched yet."""
     tcp = _TCP.fullmatch(address)
     if tcp:
-        return TcpPrinter(tcp[1] or tcp[2], int(tcp[3]), within=within)
+        return TcpPrinter(tcp[1] or tcp[2], int(tcp[3]), keeps_open=tcp[4] is not None, within=within)
     return FolderPrinter(folder / address.removeprefix("file:"), address)
 
 
@@ -130,6 +141,21 @@ def _wait(wire: socket.socket, until: float) -> None:
     if left <= 0:
         raise TimeoutError
     wire.settimeout(left)
+
+
+def _wait_acknowledged(wire: socket.socket, until: float) -> None:
+    """Until nothing of what was sent is left to acknowledge. Raises TimeoutError, and OSError when the peer reset."""
+    import fcntl
+    import termios
+
+    while struct.unpack("i", fcntl.ioctl(wire, termios.TIOCOUTQ, b"\0" * 4))[0]:
+        _wait(wire, until)
+        ready, _, _ = select.select([wire], [], [], _LOOK_EVERY)
+        if ready and not wire.recv(4096):
+            raise ConnectionResetError(errno.ECONNRESET, "it closed")
+    wire.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        wire.recv(4096)  # a reset that has come meanwhile is told here
 
 
 def _words(error: OSError) -> str:

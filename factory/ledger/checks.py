@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 
 from sqlalchemy import Connection, exists, select
+from sqlalchemy.exc import OperationalError
 
 from factory.ledger import (
     agreement,
@@ -13,7 +15,7 @@ from factory.ledger import (
     flashes,
     hooks,
     label_agreement,
-    labels,
+    label_lookup,
     pool_states,
     restores,
     sqlite,
@@ -33,6 +35,16 @@ _FINAL = [str(AttemptState.PASSED), str(AttemptState.FAILED), str(AttemptState.R
 def verify(connection: Connection) -> tuple[Finding, ...]:
     """What is wrong with the ledger itself: file, references, chains, constraints, states that no event explains."""
     # Pages that make no sense cannot be asked for more.
+    try:
+        return _verify(connection)
+    except OperationalError as error:
+        # Our own questions are right: what they name is not there any more, or not as it was.
+        if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR:
+            raise
+        return (Finding(_FILE, Severity.ERROR, "ledger", f"its schema was changed: {error.orig}", _KEEP),)
+
+
+def _verify(connection: Connection) -> tuple[Finding, ...]:
     return (
         tuple(_file(connection))
         or tuple(_schema(connection))
@@ -148,6 +160,6 @@ def _clouds(connection: Connection) -> Iterator[Finding]:
 
 
 def _labels(connection: Connection) -> Iterator[Finding]:
-    for label in labels.unsettled(connection):
+    for label in label_lookup.unsettled(connection):
         hint = "Somebody may hold it: run the unit again or `factory label print`, which voids it, and throw it away."
         yield Finding("LEDGER-LABEL", Severity.WARNING, f"attempt {label.attempt}", label.standing(), hint)

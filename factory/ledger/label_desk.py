@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from factory.ledger import labels
+from factory.ledger import label_lookup, labels, lots
 from factory.ledger.label_records import LabelRecord, LabelSubject
 from factory.ledger.office import Office
 
@@ -60,17 +60,25 @@ class LabelDesk(Office):
     def label_subject(self, value: str) -> LabelSubject:
         """The unit that has this value, as a label of it is made. Raises UsageError, Refused (`label.not-passed`)."""
         with self._store.reading() as connection:
-            return labels.subject(connection, value)
+            return label_lookup.subject(connection, value)
 
     def label(self, nonce: str) -> LabelRecord | None:
         """The label with this nonce."""
         with self._store.reading() as connection:
-            return labels.find(connection, nonce)
+            return label_lookup.find(connection, nonce)
 
     def labels_of(self, unit: int) -> tuple[LabelRecord, ...]:
         """All labels of a unit, the oldest first."""
         with self._store.reading() as connection:
-            return labels.of_unit(connection, unit)
+            return label_lookup.of_unit(connection, unit)
+
+    def labels_of_lot(self, lot: str) -> tuple[tuple[str, tuple[LabelRecord, ...]], ...]:
+        """The lot's passed units by hardware id, each with its labels, the oldest first. Raises UsageError naming the
+        lots there are.
+        """
+        with self._store.reading() as connection:
+            lots.find(connection, lot)
+            return label_lookup.of_lot(connection, lot)
 
     def live_label(self, unit: int) -> LabelRecord | None:
         """The one label that may be on a unit."""

@@ -8,18 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
-from factory.errors import UsageError
 from factory.ledger.errors import Refused
 from factory.ledger.journal import append
-from factory.ledger.label_records import LabelRecord, LabelSubject, as_label
+from factory.ledger.label_lookup import every, find, require
+from factory.ledger.label_records import LabelRecord, as_label
 from factory.ledger.label_tables import LIVE, labels
-from factory.ledger.records import as_data, as_text, as_time
-from factory.ledger.schema import attempts, identity_values, units
+from factory.ledger.records import as_text
+from factory.ledger.schema import attempts, units
 from factory.ledger.store import Writer
-from factory.values import AttemptState, InvalidValue, LabelCode, LabelState, UnitState, shown
-from factory.values.label import LETTERS, NONCE
+from factory.values import AttemptState, LabelState, UnitState
 
 REPRINT = "Print the unit's label again: `factory label print`, or r at the slot; the one before is void then."
 # Asked at every pass, also of products without labels: made once.
@@ -145,86 +144,14 @@ def require_done(writer: Writer, attempt: int) -> None:
         raise ValueError(f"attempt {attempt} cannot pass: its label is {row.state}")
 
 
-def find(connection: Connection, nonce: str, *, lock: bool = False) -> LabelRecord | None:
-    """The label with this nonce."""
-    if lock:
-        connection.execute(select(labels.c.id).where(labels.c.nonce == nonce).with_for_update())
-    row = connection.execute(_every().where(labels.c.nonce == nonce)).first()
-    return None if row is None else as_label(row)
-
-
-def require(connection: Connection, nonce: str) -> LabelRecord:
-    """The label with this nonce. Raises ValueError when there is none."""
-    found = find(connection, nonce)
-    if found is None:
-        raise ValueError(f"there is no label {nonce}")
-    return found
-
-
-def of_unit(connection: Connection, unit: int) -> tuple[LabelRecord, ...]:
-    """All labels of a unit, the oldest first."""
-    query = _every().where(labels.c.unit == unit).order_by(labels.c.number)
-    return tuple(as_label(row) for row in connection.execute(query))
-
-
-def unsettled(connection: Connection) -> tuple[LabelRecord, ...]:
-    """Labels that were printed and not scanned, or not even that, and on which nobody works: somebody may have one."""
-    waits = (labels.c.state == str(LabelState.INTENT)) | ((labels.c.state == str(LabelState.PRINTED)) & labels.c.scan)
-    open_ones = attempts.c.state == str(AttemptState.PROVED)
-    query = _every().where(waits, ~open_ones).order_by(labels.c.id)
-    return tuple(as_label(row) for row in connection.execute(query))
-
-
-def subject(connection: Connection, value: str) -> LabelSubject:
-    """The unit that has this value: a MAC in any form, serial, hardware id, device name, or the code of its label.
-
-    Raises UsageError (`label.no-unit`, `label.two-units`), Refused (`label.not-passed`).
-    """
-    of_label = select(attempts.c.unit).where(attempts.c.id.in_(attempts_of(connection, value)))
-    text = value.strip()
-    forms = {text, text.lower(), text.upper(), "".join(char for char in text.lower() if char.isalnum())}
-    owners = select(identity_values.c.unit).where(identity_values.c.value.in_(sorted(forms - {""})))
-    found = sorted(set(connection.execute(of_label.union(owners)).scalars()) - {None})
-    if len(found) != 1:
-        raise UsageError(
-            f"{len(found)} units have the value {shown(text)}" if found else f"no unit has the value {shown(text)}",
-            hint="Name its hardware id; `factory ledger trace` looks further.",
-            code="label.two-units" if found else "label.no-unit",
-        )
-    passed = attempts.c.unit == found[0], attempts.c.state == str(AttemptState.PASSED)
-    row = connection.execute(select(attempts).where(*passed).order_by(attempts.c.id.desc()).limit(1)).first()
-    if row is None:
-        raise Refused(f"unit {shown(text)} has not passed", hint="The line prints its label.", code="label.not-passed")
-    return LabelSubject(
-        row.unit, row.id, row.hardware_id, as_data(row.identity), row.lot, as_time(row.started), row.slot
-    )
-
-
-def attempts_of(connection: Connection, text: str) -> tuple[int, ...]:
-    """The attempt whose label has this code or nonce, in any case, with or without hyphens and blanks."""
-    try:
-        nonce = LabelCode.parse(text).nonce
-    except InvalidValue:
-        nonce = "".join(text.split()).replace("-", "").upper()
-        if len(nonce) != NONCE or set(nonce) - set(LETTERS):
-            return ()
-    return tuple(connection.execute(select(labels.c.attempt).where(labels.c.nonce == nonce)).scalars())
-
-
 def tell(writer: Writer, kind: str, label: LabelRecord | None, *, slot: str, attempt: int | None, **data: Any) -> None:
     """Append what happened to a label that does not change: a wrong scan, a scan at a later station."""
     own = {} if label is None else _named(label)
     append(writer, kind, slot=slot, attempt=attempt, data={**own, **data})
 
 
-def _every() -> Select[Any]:
-    told = attempts.c.hardware_id, attempts.c.state.label("attempt_state"), units.c.state.label("unit_state")
-    joined = labels.join(attempts, attempts.c.id == labels.c.attempt).join(units, units.c.id == labels.c.unit)
-    return select(labels, *told).select_from(joined)
-
-
 def _void(writer: Writer, which: Any, reason: str) -> None:
-    for row in writer.connection.execute(_every().where(which, labels.c.state.in_(LIVE))).all():
+    for row in writer.connection.execute(every().where(which, labels.c.state.in_(LIVE))).all():
         label = as_label(row)
         values = {"state": str(LabelState.VOID), "reason": reason, "voided_at": as_text(writer.now)}
         writer.connection.execute(update(labels).where(labels.c.nonce == label.nonce).values(**values))

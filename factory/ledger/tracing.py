@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select, union
 from factory.ledger.attempts import as_attempt
 from factory.ledger.cloud_registrations import cloud_registrations
 from factory.ledger.histories import OnOrder, Trace
-from factory.ledger.labels import attempts_of as attempts_of_label
+from factory.ledger.label_lookup import attempts_of as attempts_of_label
 from factory.ledger.lives import events_of, life_of, receipts_of
 from factory.ledger.manifests import WRITTEN
 from factory.ledger.mentions import events_about

@@ -208,3 +208,22 @@ def test_no_secret_is_on_a_label(plant: Plant) -> None:
     with plant.open() as ledger:
         subject = ledger.label_subject("hw-1")
     assert b"SECRET" not in label_of(product, subject, "B" * 16).zpl
+
+
+def test_the_labels_of_a_lot(plant: Plant) -> None:
+    given = ("2026-11", "--bench", plant.bench)
+    out, err = plant.call("label", "lot", *given, code=1)
+    assert out == "unit hw-1 never got a label\n"
+    assert "0 of 1 passed units of lot 2026-11 have a valid label; 0 printed again" in err
+    plant.print_one()
+    code = plant.print_one()["label"]["code"]
+    out, _ = plant.call("label", "lot", *given, code=1)
+    assert "label 2 of unit hw-1, printed" in out and "not scanned back yet" in out
+    plant.call("label", "check", code, "--unit", "hw-1", "--bench", plant.bench)
+    told = plant.document("label", "lot", *given)
+    assert (told["without"], told["printed_again"]) == ([], 1)
+    assert [label["state"] for label in told["units"][0]["labels"]] == ["void", "verified"]
+    with plant.open() as ledger:
+        ledger.change_unit("hw-1", UnitState.REWORK, "came back")
+    assert plant.document("label", "lot", *given)["units"] == []
+    plant.call("label", "lot", "none", "--bench", plant.bench, code=2)

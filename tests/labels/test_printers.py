@@ -88,6 +88,34 @@ def test_a_printer_that_stops_taking() -> None:
     assert f"of {len(LARGE.zpl)} bytes" in error.message
 
 
+def test_a_printer_that_keeps_connections_open() -> None:
+    """Then what its network part has acknowledged is all that can be known."""
+    done = threading.Event()
+    got = bytearray()
+
+    def keep(wire: socket.socket) -> None:
+        while len(got) < len(SMALL.zpl):
+            got.extend(wire.recv(65536))
+        done.wait(20)
+
+    with printer(keep) as port:
+        address = f"tcp://127.0.0.1:{port}?keeps-open"
+        place = open_printer(address, Path(), within=20)
+        assert place.place == address
+        place.print(SMALL, "name")
+        done.set()
+    assert bytes(got) == SMALL.zpl
+    stuck = threading.Event()
+    with printer(lambda wire: (stuck.wait(20), None)[-1]) as port:
+        with pytest.raises(PrinterError, match="did not answer") as caught:
+            open_printer(f"tcp://127.0.0.1:{port}?keeps-open", Path(), within=0.7).print(LARGE, "name")
+        stuck.set()
+    assert caught.value.code == "label.printer-silent"
+    with printer(reset) as port, pytest.raises(PrinterError) as caught:
+        open_printer(f"tcp://127.0.0.1:{port}?keeps-open", Path(), within=20).print(LARGE, "name")
+    assert caught.value.code == "label.printer-closed"
+
+
 def reset(wire: socket.socket) -> None:
     wire.recv(1)
     wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from factory.ledger import Attempt, Ledger, Refused
-from factory.ledger.labels import attempts_of
+from factory.ledger.label_lookup import attempts_of
 from factory.values import AttemptState, LabelCode, LabelState, UnitState
 from factory.values.label import nonce_of
 from tests.ledger.made import admit, bare, make_pass, opened, proof, receipt, refused, to_proved
