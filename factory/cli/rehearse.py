@@ -171,7 +171,7 @@ def _explain(
         f"  factory read --product {product} ROUTE      (what stands after a unit's name above: one of its routes)",
         *(commands(product, bench_file, addresses) if addresses else ()),
         f"  factory run --product {product} --bench {bench_file} --lot PRACTICE{scans}",
-        *(of_stages(product, beyond, scans) if beyond else ()),
+        *(of_stages(product, beyond, scans, len(simulated.units)) if beyond else ()),
         *([f"  echo -90 > {simulated.units[0].root / SIGNAL}      (a signal that fails the test)"] if beyond else ()),
         "Ctrl-C here ends it.",
     ]

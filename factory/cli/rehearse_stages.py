@@ -55,13 +55,17 @@ def _bench(bench_file: Path, stage: str) -> Path:
     return path
 
 
-def commands(product: Path, benches: Sequence[Path], scans: str) -> tuple[str, ...]:
-    """What to type at the stations beyond the flash."""
-    scanning = {benches[-1]: scans}
+def commands(product: Path, benches: Sequence[Path], scans: str, units: int) -> tuple[str, ...]:
+    """What to type at the stations beyond the flash. `scans` is what the flash's command has for its labels."""
+    option = scans.partition("      ")[0]
+    scanning = {benches[-1]: option}
+    file = option.split()[-1] if option else ""
+    scan = f"  tail -n {units} {file} | tee -a {file}      (scans the labels again, while the slots say SCAN)"
     return (
         *(
             f"  factory run --product {product} --bench {bench} --lot PRACTICE{scanning.get(bench, '')}"
             for bench in benches
         ),
+        *([scan] if option else []),
         f"  factory ledger show --bench {benches[0]}",
     )
