@@ -23,9 +23,10 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python tools/bench.py
 
-# Half an hour of mutated sheets; `make test` gives it five seconds, CI a quarter of one.
+# Half an hour of mutated sheets, then thousands of kills, at other steps each time; `make test` gives both seconds.
 soak: $(STAMP)
 	FACTORY_FUZZ_SECONDS=1800 $(BIN)/python -m pytest tests/sheets/test_fuzz.py
+	FACTORY_KILLS=1000 FACTORY_KILLS_SEED=$$(date +%s) $(BIN)/python -m pytest -n 2 tests/kills
 
 # One resolution for run time and tests; pins and hashes, no addresses.
 lock:

@@ -24,6 +24,8 @@ PACKAGES = {
     "cpio": "cpio",
     "sfdisk": "fdisk",
     "losetup": "mount",
+    "mount": "mount",
+    "umount": "mount",
     "addpart": "util-linux",
     "delpart": "util-linux",
     "unshare": "util-linux",
@@ -48,6 +50,7 @@ PACKAGES = {
     "chromium": "chromium",
     "curl": "curl",
     "openssl": "openssl",
+    "strace": "strace",
     "base64": "coreutils",
 }
 

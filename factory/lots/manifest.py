@@ -5,13 +5,14 @@ signed where the station has a key, and told to the ledger; no secrets.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from factory.errors import Exit, FactoryError, UsageError
 from factory.files import read_bytes
 from factory.ledger import Head, ListedUnit, LotRecord, UploadRecord
+from factory.ledger.manifests import WRITTEN
 from factory.ledger.signed import write_signed
 from factory.ledger.sshsig import SigningKey
 from factory.sheets import REMOTEIT_BULK
@@ -40,6 +41,9 @@ class Manifests(Protocol):
 
     def listed_units(self, upload: str) -> tuple[ListedUnit, ...]:
         """The units of an upload in row order."""
+
+    def events_about(self, names: Collection[str]) -> tuple[Event, ...]:
+        """The events that name these files."""
 
     def head(self) -> Head:
         """Where the ledger's chain of events ends."""
@@ -91,15 +95,16 @@ def write_manifest(ledger: Manifests, lot: str, upload: str, folder: Path, key: 
 
 
 def complete_newest(ledger: Manifests, lot: str, folder: Path, key: SigningKey | None = None) -> Path | None:
-    """Write the manifest of the lot's newest export where its files lie in `folder` without one: that export was cut
-    short after the ledger had recorded it. None where nothing was missing. Raises as `write_manifest` does.
+    """Write the manifest of the lot's newest export where the ledger knows of none and its files lie in `folder`: that
+    export was cut short after the ledger had recorded it. None where nothing was missing. Raises as `write_manifest`
+    does.
     """
     every = ledger.uploads(lot)
     if not every:
         return None
     together = _export_of(ledger, lot, every[-1].name)
-    there = all((folder / one.name).exists() for one in together)
-    if not there or manifest_path(folder, together[0].name).exists():
+    told = any(event.kind == WRITTEN for event in ledger.events_about([every[-1].name]))
+    if told or not all((folder / one.name).exists() for one in together):
         return None
     return write_manifest(ledger, lot, together[0].name, folder, key)
 

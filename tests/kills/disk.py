@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.kills.calls import Call, Listener, heard
 
 _BLOCK = 4096
+_VARIANTS = 8
 
 
 @dataclass(eq=False, slots=True)
@@ -39,15 +41,18 @@ class _File:
         return bytes(content)
 
     def variants(self) -> list[bytes]:
-        """All written; none; cut in the middle; zeros; the last without those before. The first is what readers see."""
+        """All written; none; the last cut in its middle; zeros; one write without the others, or all but one. The
+        first is what readers see.
+        """
         whole, none = self.content(self.unsynced), self.synced
         if not self.unsynced:
             return [whole]
-        half = (
-            whole[: len(none) + (len(whole) - len(none)) // 2] if len(whole) > len(none) else whole[: len(whole) // 2]
-        )
+        at, data = self.unsynced[-1]
+        half = self.content([*self.unsynced[:-1], (at, data and data[: len(data) // 2])])
         zeros = none[: len(whole)] + bytes(max(0, len(whole) - len(none)))
-        return [whole, none, half, zeros, self.content(self.unsynced[-1:])]
+        first, last = self.unsynced[:1], self.unsynced[-1:]
+        some = [first, last, self.unsynced[1:], self.unsynced[:-1]]
+        return [whole, none, half, zeros, *map(self.content, some)]
 
 
 @dataclass(eq=False, slots=True)
@@ -118,7 +123,7 @@ class Disk:
             kept += [lambda number, one=one: number < one, lambda number, one=one: number != one]  # type: ignore[misc]
             kept += [lambda number, one=one: number == one]  # type: ignore[misc]
         for choice in kept:
-            for variant in range(5):
+            for variant in range(_VARIANTS):
                 yield dict(_seen(self._root, choice, variant, ""))
 
     def _folder(self, path: Path) -> _Folder:
@@ -173,8 +178,8 @@ class Moment:
 
 
 def recorded(folder: Path, work: Callable[[Callable[[str], None]], object]) -> Iterator[Moment]:
-    """Do `work` in a folder and yield every state that a power cut may leave, each once per moment of its kind. `work`
-    is handed a function by which it says what it has promised so far.
+    """Do `work` in a folder and yield every state that a power cut may leave. `work` is handed a function by which it
+    says what it has promised so far.
     """
     disk, calls = Disk(folder), list[Call | str]()
 
@@ -184,6 +189,14 @@ def recorded(folder: Path, work: Callable[[Callable[[str], None]], object]) -> I
 
     with heard(folder, Listener(lambda call: None, done)):
         work(calls.append)
+    return moments_of(disk, calls)
+
+
+def moments_of(disk: Disk, calls: Sequence[Call | str], without: str = r"(?!)") -> Iterator[Moment]:
+    """Every state that a power cut may leave of these calls, each once per moment of its kind; a text among them is a
+    promise. Names that the pattern `without` finds are left out: nobody looks at them.
+    """
+    left_out = re.compile(without)
     seen: set[bytes] = set()
     marks: frozenset[str] = frozenset()
     for number, call in enumerate(calls):
@@ -192,7 +205,8 @@ def recorded(folder: Path, work: Callable[[Callable[[str], None]], object]) -> I
         else:
             disk.do(call)
         ended = number == len(calls) - 1
-        for state in disk.states():
+        for found in disk.states():
+            state = {name: file for name, file in found.items() if not left_out.search(name)}
             key = _key(state, f"{ended} {sorted(marks)}")
             if key not in seen:
                 seen.add(key)

@@ -45,8 +45,8 @@ class Kills:
 
     @classmethod
     def anywhere(cls, chance: random.Random, longest: int, times: int) -> Kills:
-        """Up to `times` kills, each within `longest` steps."""
-        return cls(*(chance.randint(1, longest) for _ in range(times)))
+        """`times` kills: one within `longest` steps, the others within half of that, since less is left to do."""
+        return cls(chance.randint(1, longest), *(chance.randint(1, longest // 2) for _ in range(times - 1)))
 
     @property
     def at(self) -> int:

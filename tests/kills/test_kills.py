@@ -15,7 +15,7 @@ import pytest
 
 from tests import postgres
 
-KILLS = int(os.environ.get("FACTORY_KILLS", "15"))
+KILLS = int(os.environ.get("FACTORY_KILLS", "10"))
 SEED = int(os.environ.get("FACTORY_KILLS_SEED", "1"))
 SECONDS = 120 + 6 * KILLS
 CHECKOUT = Path(__file__).resolve().parents[2]

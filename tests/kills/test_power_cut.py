@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,13 +16,16 @@ from factory.errors import FactoryError
 from factory.files import make_folder, replacing, write_bytes, write_text
 from factory.images import open_pack, read_image, write_image
 from factory.images.pack_writer import PackWriter
-from factory.ledger import checkpoints
+from factory.ledger import checkpoints, open_ledger
 from factory.ledger.sshsig import SigningKey
 from factory.lots import export
 from factory.secrets import Secret
 from tests.images.product import builder, identity
 from tests.images.test_pack import BATCH, append, images
-from tests.kills.disk import Moment, laid_out, recorded
+from tests.kills.calls import Call
+from tests.kills.commits import EVENTS
+from tests.kills.disk import Disk, Moment, laid_out, moments_of, recorded
+from tests.kills.traced import traced
 from tests.lots.made import LOT, ledger, make_pass, product
 
 Say = Callable[[str], None]
@@ -192,3 +196,40 @@ def test_what_the_ledger_calls_exported_is_there(folder: Path, tmp_path: Path) -
             if any(name.endswith(".manifest.json") for name in names):
                 assert set(names) == set(expected), moment.after
             assert names == expected or not moment.ended
+
+
+def test_what_the_ledger_committed_is_there(folder: Path, tmp_path: Path) -> None:
+    """SQLite's own calls as the kernel saw them, replayed: no event whose commit had returned is lost, none is half
+    there, and what was made earlier is not damaged. So a power cut of the station loses nothing that it acted upon.
+    """
+    with open_ledger("ledger.db", folder=folder, station="S1") as book:
+        book.record("station.started")
+    disk = Disk(folder)
+    calls = traced("tests.kills.commits", folder)
+    whole = events(folder / "ledger.db")
+    assert len(whole) == EVENTS + 1
+    assert {call.kind for call in calls if isinstance(call, Call)} >= {"write", "fsync", "link", "sync-folder"}
+    count = 0
+    for moment in moments_of(disk, calls, without=r"-shm$|\.tmp"):
+        count += 1
+        found = laid_out(moment.state, tmp_path / "cut")
+        committed = 1 + sum(mark.startswith("event") for mark in moment.marks)
+        there = events(found / "ledger.db")
+        assert there == whole[: len(there)] and len(there) >= committed, moment.after
+        if (found / "copy.db").exists():
+            assert events(found / "copy.db") == whole, moment.after
+        assert "backup" not in moment.marks or (found / "copy.db").exists(), moment.after
+        if count % 50 == 0:
+            with open_ledger("ledger.db", folder=found) as again:
+                assert again.verify() == (), moment.after
+    assert count > 100
+
+
+def events(path: Path) -> list[tuple[int, str]]:
+    """Number and hash of every event; SQLite finds nothing wrong with the file."""
+    connection = sqlite3.connect(path)
+    try:
+        assert connection.execute("PRAGMA quick_check").fetchall() == [("ok",)]
+        return connection.execute("SELECT seq, hash FROM events ORDER BY seq").fetchall()
+    finally:
+        connection.close()
