@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -269,7 +270,22 @@ def test_imports_that_overlap_are_refused_whole(any_ledger: Ledger) -> None:
             bring(ledger, run(low, high))
 
 
-def test_serials_overlap_by_value_and_not_by_number(ledger: Ledger) -> None:
+def test_of_two_imports_at_once_that_overlap_one_wins(any_ledger: Ledger, tmp_path: Path) -> None:
+    def import_at(station: int) -> str:
+        with opened(tmp_path, f"S{station}") as ledger:
+            try:
+                bring(ledger, run(0x10 + station, 0x2F), spec=replace(SPEC, name=f"lan{station}"))
+            except PoolTaken as refusal:
+                return refusal.code
+            return "won"
+
+    with ThreadPoolExecutor(3) as threads:
+        assert sorted(threads.map(import_at, (2, 3, 4))) == ["pool.overlap", "pool.overlap", "won"]
+    assert len(any_ledger.pool_states()) == 1
+
+
+def test_serials_overlap_by_value_and_not_by_number(any_ledger: Ledger) -> None:
+    ledger = any_ledger
     bring(ledger, serials("SN0001", "SN0500"), serials("SN001", "SN500"), spec=SERIALS)
     made.admit(ledger, 1, serial="AX07")
     with pytest.raises(PoolTaken, match=r"AX01 to AX09.* has AX07, which unit hw-1 owns"):

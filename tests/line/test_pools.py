@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,7 @@ from factory.values import UnitState
 from factory.values.pools import Numbered, PoolKind, Run
 from tests.ledger import made
 from tests.line.floor import BOTH, LOT, SERIAL, SSH, Floor, by_slot, outcomes, plan
+from tests.line.test_interrupt import at_work, heard
 
 POOL = """
 [[pool]]
@@ -163,6 +166,35 @@ def test_a_unit_that_does_not_keep_its_address_fails_and_gets_the_same_again(tmp
         kinds = [event.kind for event in unit.events]
         assert [kind for kind in kinds if "pool." in kind][:3] == ["pool.given", "pool.writing", "pool.not-taken"]
 
+        # A line starts only with pools that fit what was imported.
+        text = floor.product_file.read_text()
+        for changed, code in (
+            (text.replace("mac.wlan0", "mac.usb7"), "pool.command"),
+            (text.replace("count = 2", "count = 4"), "pool.changed"),
+            (text.replace('name = "lan"', 'name = "other"'), "pool.unknown"),
+        ):
+            floor.product_file.write_text(changed)
+            floor.ledger.close()
+            floor.open()
+            with pytest.raises(UsageError) as caught:
+                floor.line()
+            assert caught.value.code == code
+
+
+def test_a_station_killed_before_and_after_the_write_gives_the_same_again(tmp_path: Path) -> None:
+    with pooled(tmp_path, [bare(1)]) as floor:
+        for kind in ("pool.given", "pool.writing"):
+            with at_work(floor) as process:
+                heard(process, kind)
+                os.kill(process.pid, signal.SIGKILL)
+                process.wait(10)
+            assert (state(floor).given, state(floor).remaining) == (1, 7)
+        floor.unit(1).wait_until_settled()
+        (row,) = floor.run(1).rows
+        assert row.outcome == "passed"
+        assert [shown(floor, 1)] == addresses(0)
+        assert (state(floor).given, state(floor).remaining) == (1, 7)
+
 
 def test_a_lost_reply_an_own_command_and_a_serial_of_a_pool(tmp_path: Path) -> None:
     """The command of the first pool ends the session at its first call, so its reply is lost; a second pool gives the
@@ -216,19 +248,3 @@ def test_units_swapped_while_one_is_written_to_burn_the_value(tmp_path: Path) ->
         (row,) = floor.run(1).rows
         assert (row.outcome, row.code) == ("failed", "pool.other-unit")
         assert (state(floor).given, state(floor).burned) == (0, 1)
-
-
-def test_a_line_starts_only_with_pools_that_fit(tmp_path: Path) -> None:
-    with pooled(tmp_path, [bare(1)]) as floor:
-        text = floor.product_file.read_text()
-        for changed, code in (
-            (text.replace("mac.wlan0", "mac.usb7"), "pool.command"),
-            (text.replace("count = 2", "count = 4"), "pool.changed"),
-            (text.replace('name = "lan"', 'name = "other"'), "pool.unknown"),
-        ):
-            floor.product_file.write_text(changed)
-            floor.ledger.close()
-            floor.open()
-            with pytest.raises(UsageError) as caught:
-                floor.line()
-            assert caught.value.code == code
