@@ -10,7 +10,7 @@ from factory.ledger import open_ledger
 from factory.ledger.backup import backup
 from tests.kills.traced import MARK
 
-EVENTS = 8
+EVENTS = 5
 
 
 def mark(text: str) -> None:
