@@ -9,6 +9,7 @@ import pytest
 
 from factory.errors import UsageError
 from factory.ledger import Ledger, Refused, StagedUnit, StagePlace, UploadFile
+from factory.ledger.pool_records import Want
 from factory.values import UnitState
 from tests.ledger.made import BINDING, LOT, admit, facts, identity, make_pass, opened
 
@@ -174,3 +175,12 @@ def test_the_life_tells_stages_in_the_order_in_which_they_were_done(tmp_path: Pa
         (life,) = ledger.trace("hw-1").units
         told = [(event.station, event.data["stage"]) for event in life.events if event.kind == "stage.passed"]
         assert told == [("Z", "test"), ("A", "pack"), ("Z", "test")]
+
+
+def test_what_a_pool_gave_is_known_and_nothing_is_given(ledger: Ledger) -> None:
+    bring(ledger, run(10, 19))
+    given = give(ledger, "SN1")
+    known, other = ledger.known_cells([Want(SPEC, "SN1"), Want(SPEC, "SN2")])
+    assert known is not None
+    assert (known.values, known.fresh, other) == (given.values, False, None)
+    assert ledger.pool_states()[0].given == 1
