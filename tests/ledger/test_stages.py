@@ -12,6 +12,7 @@ from factory.ledger import Ledger, Refused, StagedUnit, StagePlace, UploadFile
 from factory.ledger.pool_records import Want
 from factory.values import UnitState
 from tests.ledger.made import BINDING, LOT, admit, facts, identity, make_pass, opened
+from tests.ledger.test_pools import SPEC, bring, give, run
 
 STAGES = ("flash", "test", "pack")
 LIMITS = [{"name": "signal", "value": "-50", "ok": True}]
