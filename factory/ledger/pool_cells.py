@@ -69,6 +69,12 @@ def objection(connection: Connection, work: Work | None, unit: int | None) -> Re
     return None
 
 
+def are_of(connection: Connection, work: Work | None, unit: int) -> bool:
+    """Whether the cells that a unit's keys stand for say that it is this unit."""
+    rows = _rows_of(connection, work)
+    return bool(rows) and all(row.unit == unit and row.state == GIVEN for row in rows)
+
+
 def bind(writer: Writer, work: Work | None, unit: int, attempt: int) -> None:
     """Make the cells the unit's own, at its first admission with them. Call `objection` before."""
     for row in _rows_of(writer.connection, work):

@@ -148,6 +148,25 @@ def test_an_admitted_unit_owns_its_cell(ledger: Ledger, state: AttemptState | No
         assert give(ledger, "SN1").values == given.values
 
 
+def test_the_key_says_that_a_unit_without_a_serial_is_the_same(ledger: Ledger) -> None:
+    bring(ledger, run(0x10, 0x1F))
+    for number in (1, 2):
+        given = give(ledger, "cpu-7", facts=made.facts())
+        attempt = ledger.admit(
+            made.identity(*numbers(given)),
+            made.facts(*numbers(given)),
+            lot=LOT,
+            slot="A",
+            fingerprint=None,
+            work=Work(LOT, cells=(("mac", given.value),)),
+        )
+        assert attempt.number == number
+        ledger.failed(attempt.id, "test", "for the test")
+    with pytest.raises(Refused) as caught:
+        ledger.admit(made.identity(0x10, 0x11), made.facts(0x10, 0x11), lot=LOT, slot="A", fingerprint=None)
+    assert caught.value.code == "ledger.same-unit?"
+
+
 def test_a_unit_that_shows_what_is_not_its_own_is_refused(ledger: Ledger) -> None:
     bring(ledger, run(0x10, 0x1F), run(0x100, 0x102))
     admit(ledger, give(ledger, "SN1"), serial="SN1", state=AttemptState.PASSED)

@@ -196,6 +196,28 @@ def test_a_station_killed_before_and_after_the_write_gives_the_same_again(tmp_pa
         assert (state(floor).given, state(floor).remaining) == (1, 7)
 
 
+def test_a_unit_that_lost_its_address_is_still_owed_its_old_content(tmp_path: Path) -> None:
+    """It has no serial: only its key of the pool says who it is, so the debt is found once it has its address again."""
+    pool = POOL.replace("low_water", "key = 'cpu'\nlow_water")
+    settings = {"unit.facts.cpu": "cat etc/hostname"}
+    with pooled(tmp_path, [bare(1, serial="0")], pool=pool, settings=settings) as floor:
+        with floor.running() as running:
+            running.wait("attempt.flashed")
+            floor.unit(1).power_off()
+        assert len(floor.ledger.pending_restores()) == 1
+        own = shown(floor, 1)
+        (floor.unit(1).root / "etc/uboot.env").unlink()
+        floor.unit(1).power_on()
+        floor.unit(1).wait_until_settled()
+        assert shown(floor, 1) == (ZERO, ZERO)
+        (row,) = floor.run(1).rows
+        assert (row.outcome, row.cause) == ("passed", None)
+        assert shown(floor, 1) == own
+        assert floor.ledger.pending_restores() == ()
+        kinds = [event.kind for event in floor.events if event.kind.split(".")[0] in ("pool", "restore", "attempt")]
+        assert kinds.index("pool.written") < kinds.index("restore.done") < kinds.index("attempt.admitted")
+
+
 def test_a_lost_reply_an_own_command_and_a_serial_of_a_pool(tmp_path: Path) -> None:
     """The command of the first pool ends the session at its first call, so its reply is lost; a second pool gives the
     serial, by a fact; the power is cut to make the first count.
