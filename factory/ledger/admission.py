@@ -44,6 +44,8 @@ def admit(
     found = owned(writer.connection, claim.shown | claim.owned)
     owners = owners_among(writer.connection, found, claim)
     verdict = judge(claim, owners, same_unit)
+    if verdict is Verdict.ASK and pool_cells.are_of(writer.connection, work, owners[0].unit):
+        verdict = Verdict.AGAIN  # its key of a pool says what a serial would
     row = _row(identity, lot, slot, fingerprint) | {"transcript": transcript}
     if verdict is Verdict.ASK:
         raise question(claim, owners[0])
