@@ -24,7 +24,7 @@ def send(printer: SimulatedPrinter, label: bytes) -> bool:
             wire.sendall(label)
             wire.shutdown(socket.SHUT_WR)
             return wire.recv(1) == b""
-    except ConnectionError:
+    except OSError:
         return False
 
 
