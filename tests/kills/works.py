@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import func, select
+
 from factory.files import write_text
+from factory.ledger.schema import units
 from tests.kills import oracle
 from tests.kills.floor import LOT, Floor, plan
 from tests.kills.folder_unit import Step
+from tests.ledger import made
 
 REASON = "fell off the bench"
 
@@ -61,7 +65,30 @@ def checkpoint(floor: Floor, _: Step) -> None:
     oracle.command("ledger", "checkpoint", *_at(floor))
 
 
-OFFICE = (take_in, export, rework, export, backup, checkpoint)
+def merge(floor: Floor, _: Step) -> None:
+    """`factory ledger merge` of another station's ledger; what was taken over already changes nothing."""
+    before = _units(floor)
+    oracle.command("ledger", "merge", floor.folder / "other" / "ledger.db", *_at(floor))
+    assert before in (len(floor.units), len(floor.units) + OTHERS), "another ledger was taken over by half"
+    assert _units(floor) == len(floor.units) + OTHERS
+
+
+OFFICE = (take_in, export, rework, export, backup, merge, checkpoint)
+OTHERS = 1  # its key is not a real one, so two would have the same
+
+
+def other_ledger(floor: Floor) -> None:
+    """The ledger of another station, with units of its own."""
+    folder = floor.folder / "other"
+    folder.mkdir()
+    with made.opened(folder, "S2") as ledger:
+        for number in range(1, OTHERS + 1):
+            made.make_pass(ledger, 900 + number, serial=f"other {number}")
+
+
+def _units(floor: Floor) -> int:
+    with floor.open("office") as ledger, ledger._store.reading() as connection:
+        return int(connection.execute(select(func.count()).select_from(units)).scalar_one())
 
 
 def _of_lot(floor: Floor) -> tuple[object, ...]:
