@@ -8,7 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from factory.files import PRIVATE, FileError, make_folder, read_bytes, replacing, write_bytes, write_text
+from factory.files import (
+    PRIVATE,
+    FileError,
+    FileTaken,
+    appearing,
+    make_folder,
+    read_bytes,
+    replacing,
+    replacing_folder,
+    write_bytes,
+    write_text,
+)
 
 
 def mode(path: Path) -> int:
@@ -92,3 +103,46 @@ def test_a_folder_in_the_way_of_a_folder_is_an_error(tmp_path: Path) -> None:
         make_folder(tmp_path / "a")
     assert make_folder(tmp_path / "b" / "c").is_dir()
     assert make_folder(tmp_path / "b" / "c").is_dir()
+
+
+def test_a_file_appears_whole_and_what_its_writer_left_beside_it_goes(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with appearing(path, beside=("-wal",)) as temporary:
+        assert mode(temporary) == 0o600 and not path.exists()
+        temporary.write_bytes(b"new")
+        temporary.with_name(f"{temporary.name}-wal").touch()
+    assert (path.read_bytes(), mode(path)) == (b"new", 0o600)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_file_that_appears_takes_nobodys_place(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with pytest.raises(FileTaken) as caught, appearing(path) as temporary:
+        temporary.write_bytes(b"mine")
+        path.write_bytes(b"theirs")
+    assert str(path) in caught.value.message
+    assert path.read_bytes() == b"theirs"
+    with pytest.raises(BoomError), appearing(tmp_path / "b"):
+        raise BoomError
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_folder_takes_the_place_of_another_or_nothing_happens(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    for content in (b"old", b"new"):
+        with replacing_folder(path) as staging:
+            (staging / "below").mkdir()
+            write_bytes(staging / "below" / "file", content)
+        assert (path / "below" / "file").read_bytes() == content
+    with pytest.raises(BoomError), replacing_folder(path) as staging:
+        write_bytes(staging / "file", b"half")
+        raise BoomError
+    assert (path / "below" / "file").read_bytes() == b"new" and mode(path) == 0o700
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
+
+
+def test_every_folder_that_is_made_on_the_way_is_made_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr("factory.files.sync_folder", synced.append)
+    make_folder(tmp_path / "a" / "b")
+    assert set(synced) == {tmp_path, tmp_path / "a"}

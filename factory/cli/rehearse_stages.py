@@ -39,7 +39,7 @@ def add_stages(product: Path, bench_file: Path, simulated: SimulatedBench, *, la
     text = _STAGES + ("scan = true\n" if labels else "")
     write_text(product, product.read_text(encoding="utf-8") + text)
     for unit in simulated.units:
-        (unit.root / SIGNAL).write_text("-52\n")
+        write_text(unit.root / SIGNAL, "-52\n")
     return tuple(_bench(bench_file, stage) for stage in ("test", "pack"))
 
 
