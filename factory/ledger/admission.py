@@ -90,11 +90,12 @@ def turn_away(
     identity: Identity | None,
     state: AttemptState,
     transcript: str | None = None,
+    stage: str | None = None,
 ) -> Attempt:
-    """Record an attempt that was never admitted. It takes no values."""
+    """Record an attempt that was never admitted; `stage` is one beyond the flash. It takes no values."""
     if state not in (AttemptState.REFUSED, AttemptState.FAILED):
         raise ValueError(f"an attempt that was never admitted cannot be {state}")
-    row = _row(identity, lot, slot, None) | {"transcript": transcript}
+    row = _row(identity, lot, slot, None) | {"transcript": transcript, "stage": stage}
     if facts and row["serial"] is None:
         row["serial"] = facts.serial
     ended = {"state": str(state), "code": code, "cause": text, "ended": as_text(writer.now)}

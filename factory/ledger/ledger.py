@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -14,7 +14,6 @@ from factory.ledger import (
     admission,
     attempts,
     checks,
-    hostkeys,
     journal,
     lots,
     orders,
@@ -24,10 +23,11 @@ from factory.ledger import (
 from factory.ledger.cloud_desk import CloudDesk
 from factory.ledger.confirmations import Confirmations
 from factory.ledger.database import Hold
-from factory.ledger.errors import DAMAGED, HostKeyAlarm, LedgerError, Refused
+from factory.ledger.errors import DAMAGED, LedgerError, Refused
 from factory.ledger.flash_desk import FlashDesk
 from factory.ledger.histories import Trace
 from factory.ledger.hook_desk import HookDesk
+from factory.ledger.host_key_desk import HostKeyDesk
 from factory.ledger.label_desk import LabelDesk
 from factory.ledger.manifests import ManifestDesk
 from factory.ledger.merge_desk import MergeDesk
@@ -35,7 +35,6 @@ from factory.ledger.pool_desk import PoolDesk
 from factory.ledger.records import (
     Attempt,
     Binding,
-    KnownHostKey,
     LotRecord,
     Overview,
 )
@@ -49,7 +48,17 @@ Data = Mapping[str, object]
 
 
 class Ledger(
-    FlashDesk, Confirmations, CloudDesk, StageDesk, HookDesk, LabelDesk, ManifestDesk, PoolDesk, MergeDesk, RestoreDesk
+    FlashDesk,
+    Confirmations,
+    CloudDesk,
+    StageDesk,
+    HookDesk,
+    HostKeyDesk,
+    LabelDesk,
+    ManifestDesk,
+    PoolDesk,
+    MergeDesk,
+    RestoreDesk,
 ):
     """Every method is one transaction; what it returns is committed. All raise LedgerError when the file cannot be
     read or written. `data` is canonical JSON (TypeError otherwise) and holds no secret.
@@ -180,8 +189,11 @@ class Ledger(
         identity: Identity | None = None,
         state: AttemptState = AttemptState.REFUSED,
         transcript: str | None = None,
+        stage: str | None = None,
     ) -> Attempt:
-        """Record an attempt that never came to `admit`: refused before, or (state FAILED) not even read."""
+        """Record an attempt that never came to `admit`: refused before, or (state FAILED) not even read; at a `stage`
+        beyond the flash where it is named.
+        """
         return self._store.write(
             lambda writer: admission.turn_away(
                 writer,
@@ -193,6 +205,7 @@ class Ledger(
                 identity=identity,
                 state=state,
                 transcript=transcript,
+                stage=stage,
             )
         )
 
@@ -238,38 +251,6 @@ class Ledger(
             if self._station_lock is None:
                 return self._take_station()
             return self._store.write(lambda writer: attempts.recover(writer))
-
-    def host_keys_of(self, macs: Iterable[str]) -> tuple[KnownHostKey, ...]:
-        """The host keys that units with these MACs showed. Raises InvalidValue for what is no MAC."""
-        with self._store.reading() as connection:
-            return hostkeys.known(connection, macs)
-
-    def remember_host_key(
-        self,
-        *,
-        policy: str,
-        slot: str,
-        algorithm: str,
-        fingerprint: str,
-        macs: Iterable[str],
-        attempt: int | None = None,
-    ) -> bool:
-        """Keep a unit's host key; True when it is new. Raises HostKeyAlarm (recorded) when per-unit keys changed."""
-        shown = tuple(macs)
-        outcome = self._store.write(
-            lambda writer: hostkeys.remember(
-                writer,
-                policy=policy,
-                slot=slot,
-                algorithm=algorithm,
-                fingerprint=fingerprint,
-                macs=shown,
-                attempt=attempt,
-            )
-        )
-        if isinstance(outcome, HostKeyAlarm):
-            raise outcome
-        return outcome
 
     def trace(self, value: str) -> Trace:
         """The life of every unit that showed a value: MAC in any form, serial, hardware id, name, image, file."""

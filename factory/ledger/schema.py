@@ -85,7 +85,7 @@ identity_values = Table(
     Column("name", _NAME, nullable=False),
     Index("identity_values_unit", "unit"),
     Index("identity_values_value", "value"),
-    Index("identity_values_serial", "name", sqlite_where=_SERIAL, postgresql_where=_SERIAL),
+    Index("identity_values_serial", "kind", "name", sqlite_where=_SERIAL, postgresql_where=_SERIAL),
     Index("identity_values_one_name", "unit", unique=True, sqlite_where=_NAMED, postgresql_where=_NAMED),
     Index("identity_values_one_cloud_id", "unit", unique=True, sqlite_where=_CLOUD_ID, postgresql_where=_CLOUD_ID),
 )
@@ -116,6 +116,7 @@ attempts = Table(
     Column("product_sha256", _SHA256),
     Column("template_sha256", _SHA256),
     Column("transcript", _NAME),
+    Column("stage", _NAME),  # where it was turned away, if that was beyond the flash
     Index("attempts_template", "template_sha256"),
     Index("attempts_transcript", "transcript"),
     Index("attempts_unit", "unit", "id"),

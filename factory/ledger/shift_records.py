@@ -6,7 +6,7 @@ Columns of texts, as they stand in the tables: who reads them gives each its typ
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, select
@@ -16,6 +16,7 @@ from factory.ledger.claim import HARDWARE_ID, SERIAL
 from factory.ledger.office import Office
 from factory.ledger.records import LotRecord
 from factory.ledger.schema import attempts, events, identity_values, units
+from factory.ledger.stage_tables import stage_results
 
 Columns = Mapping[str, Sequence[str | None]]
 """Rows by column: every list is as long as the others; numbers are texts, NULL is None."""
@@ -32,7 +33,8 @@ class LotRecords:
     `attempts` are in the order in which they were committed, which no clock can upset; `serial_owner` and `id_owner`
     say which unit of the whole ledger owns the serial and the hardware id that an attempt showed. `steps` are the
     events of the attempts in the order of their station's chain, with their times; `units` the units that were
-    admitted in the lot, as they stand now; `changes` what was done to them afterwards.
+    admitted in the lot, as they stand now; `changes` what was done to them afterwards; `stages` what the stages beyond
+    the flash came to, in the order of the ledger.
     """
 
     lot: LotRecord
@@ -40,6 +42,7 @@ class LotRecords:
     steps: Columns
     units: Columns
     changes: Columns
+    stages: Columns = field(default_factory=dict)
 
 
 class ShiftRecords(Office):
@@ -54,6 +57,7 @@ class ShiftRecords(Office):
                 _columns(connection, _events(lot, STEPS)),
                 _columns(connection, _units(lot)),
                 _columns(connection, _events(lot, CHANGES, events.c.data)),
+                _columns(connection, _stages(lot)),
             )
 
 
@@ -72,7 +76,8 @@ def _attempts(lot: str) -> Select[Any]:
         )
         .outerjoin(of_serial, and_(of_serial.c.kind == SERIAL, of_serial.c.value == attempts.c.serial))
         .outerjoin(of_id, and_(of_id.c.kind == HARDWARE_ID, of_id.c.value == attempts.c.hardware_id))
-        .where(attempts.c.lot == lot)
+        # Turned away at a later stage: it says nothing of the flash.
+        .where(attempts.c.lot == lot, attempts.c.stage.is_(None))
         .order_by(attempts.c.id)
     )
 
@@ -85,6 +90,12 @@ def _events(lot: str, kinds: Sequence[str], *more: Any) -> Select[Any]:
         .where(attempts.c.lot == lot, events.c.kind.in_(kinds))
         .order_by(events.c.station, events.c.seq)
     )
+
+
+def _stages(lot: str) -> Select[Any]:
+    names = ("stage", "unit", "attempt", "number", "outcome", "code", "cause", "station", "slot")
+    columns = (stage_results.c[name] for name in names)
+    return select(*columns).where(stage_results.c.lot == lot).order_by(stage_results.c.id)
 
 
 def _units(lot: str) -> Select[Any]:

@@ -105,6 +105,7 @@ def _commit(tools: Tools, steps: Steps, progress: Progress, error: Exception, en
         identity=progress.identity,
         state=state,
         transcript=transcript,
+        stage=None if tools.setup.stage is None else tools.setup.stage.name,
     )
     return Ending(ending.outcome, ending.code, ending.cause, ending.hint, away.id)
 

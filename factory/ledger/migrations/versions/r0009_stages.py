@@ -17,7 +17,7 @@ _OPEN = sa.text("accepted IS NULL")
 
 
 def upgrade() -> None:
-    """Add the tables, and the column that names an attempt's transcript."""
+    """Add the tables, and the columns that name an attempt's transcript and stage."""
     op.create_table(
         "stage_results",
         sa.Column("id", _NUMBER, primary_key=True),
@@ -70,7 +70,8 @@ def upgrade() -> None:
         sa.Column("name", _TEXT, primary_key=True),
         sa.Column("at", _TIME, nullable=False),
     )
-    op.add_column("attempts", sa.Column("transcript", _TEXT, nullable=True))
+    for name in ("transcript", "stage"):
+        op.add_column("attempts", sa.Column(name, _TEXT, nullable=True))
     op.create_index("attempts_transcript", "attempts", ["transcript"])
 
 
