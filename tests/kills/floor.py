@@ -62,7 +62,7 @@ def plan(number: int, *, bare: bool = False) -> UnitPlan:
 @dataclass(frozen=True, slots=True)
 class Floor:
     """Everything below `folder`; a slot for each of `units`, which are numbers. On a `full` one units come without
-    addresses, which a pool gives them, and get a label that is scanned back.
+    addresses, which a pool gives them, and get a label that is scanned back; the first unit is worked alone.
     """
 
     folder: Path
@@ -100,7 +100,7 @@ class Floor:
                 "unit.mounts_file": "proc/mounts",
                 "unit.login.user": "root",
                 "unit.login.password": f"file:{self.folder / 'password'}",
-                "prove.first_article": False,
+                "prove.first_article": self.full,
                 **labels,
             },
         )
