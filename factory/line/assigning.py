@@ -5,6 +5,7 @@ product's command, then read back. A unit that shows its values already is not w
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -23,7 +24,7 @@ _LONGEST_KEY = 255
 
 class Assigning:
     """What one attempt does with the product's pools. `begin` announces a step, `look_at_host_key` holds the session's
-    key against addresses.
+    key against addresses, `check` works out the identity that the unit will have.
     """
 
     def __init__(
@@ -33,11 +34,13 @@ class Assigning:
         *,
         begin: Callable[[str], None],
         look_at_host_key: Callable[[Sequence[Mac]], None],
+        check: Callable[[Facts, Work], object],
     ) -> None:
         self._tools = tools
         self._progress = progress
         self._begin = begin
         self._look_at_host_key = look_at_host_key
+        self._check = check
         self._ledger = tools.setup.ledger
         self._pools = tools.setup.product.pool
         self._taking = Taking(tools, progress, begin)
@@ -47,7 +50,8 @@ class Assigning:
         """Inside, the unit has its values: its facts as they are now, and the work with what it got. Nobody else works
         on a unit with its keys meanwhile.
 
-        Raises Refused as `Ledger.give_cells`, and `pool.no-key`: nothing was written; and as `Taking.take`.
+        Raises Refused as `Ledger.give_cells`, `pool.no-key` and `pool.no-interface`, and what `check` raises: nothing
+        was written. Raises as `Taking.take`.
         """
         if not self._pools:
             yield facts, work
@@ -56,12 +60,15 @@ class Assigning:
         keys = [(pool.name, self._require_key(pool, facts)) for pool in self._pools]
         with self._tools.setup.keys_in_work.held(keys, self._tools.slot.name):
             writings = self._give(facts, [key for _, key in keys])
-            pending = [writing for writing in writings if writing.differs(facts)]
-            if pending:
-                facts = self._write(pending, facts)
             got = {name: value for writing in writings for name, value in writing.assigned.items()}
             cells = tuple((str(writing.given.kind), writing.given.value) for writing in writings)
-            yield facts, replace(work, assigned={**work.assigned, **got}, cells=cells)
+            work = replace(work, assigned={**work.assigned, **got}, cells=cells)
+            pending = [writing for writing in writings if writing.differs(facts)]
+            if pending:
+                # Refused with its values is refused before it has them.
+                self._check(functools.reduce(lambda now, writing: writing.as_shown(now), pending, facts), work)
+                facts = self._write(pending, facts)
+            yield facts, work
 
     def own_addresses(self, facts: Facts) -> tuple[Mac, ...]:
         """The addresses that say which unit this is: at an interface that gets its address from a pool, what stands
@@ -85,6 +92,14 @@ class Assigning:
         return key
 
     def _give(self, facts: Facts, keys: Sequence[str]) -> list[Writing]:
+        for pool in self._pools:
+            lacking = [name for name in pool.interfaces if name not in facts.interfaces]
+            if lacking:
+                raise Refused(
+                    f"the unit has no interface {lacking[0]}, and pool {pool.name} has an address for it",
+                    hint="Is the module fitted, and its driver loaded? Nothing was given or written.",
+                    code="pool.no-interface",
+                )
         wants = [
             Want(
                 pool.spec(self._tools.setup.product.product.name),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jinja2 import TemplateError
 
@@ -53,6 +53,17 @@ class Writing:
         """Where the unit does not show its value: what it shows there, empty for nothing."""
         shown = texts(self.section, facts)
         return {name: shown.get(name, "") for name, value in self.expected.items() if shown.get(name) != value}
+
+    def as_shown(self, facts: Facts) -> Facts:
+        """The facts as they will be once the unit has taken its value."""
+        if self.given.kind is PoolKind.MAC:
+            own = {name: Mac.parse(value) for name, value in self.expected.items()}
+            return replace(facts, interfaces={**facts.interfaces, **own})
+        for fact, value in self.expected.items():
+            if fact == "serial":
+                return replace(facts, serial=value)
+            return replace(facts, values={**facts.values, fact: value})
+        return facts
 
     @property
     def assigned(self) -> Mapping[str, str]:

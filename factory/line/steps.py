@@ -32,7 +32,9 @@ class Steps:
         self._section = tools.setup.product.unit
         self._owner = owner_of(tools.setup.bench, tools.setup.ledger)
         self._first = FirstArticle(tools.setup, tools.feed, tools.keys)
-        self._assigning = Assigning(tools, progress, begin=self._begin, look_at_host_key=self._look_at_host_key)
+        self._assigning = Assigning(
+            tools, progress, begin=self._begin, look_at_host_key=self._look_at_host_key, check=self._could_be
+        )
 
     def restore_pending(self, facts: Facts) -> bool:
         """Give back what an earlier attempt owes to this unit; True when there was something to give back."""
@@ -75,9 +77,8 @@ class Steps:
 
     def _lease(self, facts: Facts, work: Work) -> None:
         """Work out the identity and lease it. Raises as `admit`."""
-        tools, setup = self._tools, self._tools.setup
-        if setup.registering is not None:
-            work = setup.registering.assign(facts, work)
+        tools = self._tools
+        work = self._worked_out(facts, work)
         identity = self._identify(facts, work)
         self._begin("admit")
         record = lease(tools, identity, facts, work)
@@ -211,6 +212,15 @@ class Steps:
         if host_key is not None:
             addresses = tuple(mac.colons for mac in macs)
             self._tools.host_keys.seen_on_unit(self._tools.slot.name, host_key, addresses)
+
+    def _could_be(self, facts: Facts, work: Work) -> None:
+        """Raise IdentityRefused where a unit with these facts would be refused."""
+        self._tools.setup.identifier.identify(facts, self._worked_out(facts, work))
+
+    def _worked_out(self, facts: Facts, work: Work) -> Work:
+        """The work with what a cloud wants of the maker, where the line works at one. Nothing is committed."""
+        registering = self._tools.setup.registering
+        return work if registering is None else registering.assign(facts, work)
 
     def _identify(self, facts: Facts, work: Work) -> Identity:
         """Who the unit is, its secrets masked from here on. Raises IdentityRefused."""
