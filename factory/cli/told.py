@@ -43,7 +43,8 @@ def told(event: Event) -> tuple[str, str]:
         style = BAD
     if "clock" in event.data:
         text += f"; the station's clock {event.data['clock']}"
-    line = " ".join(text.split())
+    # What units and people said is fit for a terminal here, whatever they said.
+    line = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in " ".join(text.split()))
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}...", style
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, select
+from sqlalchemy import Column, Connection, Row, exists, or_, select
 
+from factory.ledger.claim import DEVICE_NAME
 from factory.ledger.errors import LedgerError
 from factory.ledger.records import as_data
 from factory.ledger.schema import attempts, events, identity_values, sightings, units, uploads
@@ -58,7 +59,9 @@ def _told(row: Row[Any], data: Mapping[str, Any]) -> dict[str, object]:
     if row.kind in _ADMITTED:
         place = {"station": row.of, "slot": row.place, "operator": row.by, "software": row._mapping["with"]}
         named = {name: data[name] for name in ("lot", "hardware_id", "identity", "fingerprint") if name in data}
-        return place | named | {"started": row.at}
+        shown = (data.get("serial"), data.get("identity", {}).get("serial"))
+        serial = row.serial if row.serial in shown else next(filter(None, shown), None)
+        return place | named | {"started": row.at, "serial": serial}
     if row.state != row.kind.partition(".")[2]:
         return {}  # told by the states' own check
     told: dict[str, object] = {"ended": row.at}
@@ -73,25 +76,33 @@ def _kept(row: Row[Any], name: str) -> object:
 
 def _values(connection: Connection) -> Iterator[tuple[str, str]]:
     """What a unit owns and never showed."""
-    shown = (
+    tried = exists().where(attempts.c.unit == identity_values.c.unit).correlate(identity_values)
+    # A name stands there as it is compared, and as it is spelled.
+    spelled = (identity_values.c.kind == DEVICE_NAME) & ~_shown(identity_values.c.name)
+    columns = (identity_values.c.unit, identity_values.c.kind, identity_values.c.value, identity_values.c.name)
+    query = select(*columns).where(tried, or_(~_shown(identity_values.c.value), spelled))
+    for row in connection.execute(query.order_by(identity_values.c.unit)):
+        value = row.name if row.kind == DEVICE_NAME else row.value
+        yield f"unit {row.unit}", f"owns {row.kind} {value!r}, which no attempt of it showed"
+    serial = identity_values.alias()
+    owned = exists().where(serial.c.unit == units.c.id, serial.c.kind == "serial", serial.c.value == units.c.serial)
+    lost = select(units.c.id, units.c.serial).where(units.c.serial.is_not(None), ~owned.correlate(units), _tried())
+    for unit, text in connection.execute(lost.order_by(units.c.id)).tuples():
+        yield f"unit {unit}", f"has serial {text!r}, and does not own it"
+
+
+def _shown(value: Column[str]) -> Any:
+    """Whether an attempt of the unit that owns a value showed it."""
+    return (
         exists()
         .where(
-            sightings.c.value == identity_values.c.value,
+            sightings.c.value == value,
             sightings.c.kind == identity_values.c.kind,
             attempts.c.id == sightings.c.attempt,
             attempts.c.unit == identity_values.c.unit,
         )
         .correlate(identity_values)
     )
-    tried = exists().where(attempts.c.unit == identity_values.c.unit).correlate(identity_values)
-    query = select(identity_values.c.unit, identity_values.c.kind, identity_values.c.value).where(tried, ~shown)
-    for row in connection.execute(query.order_by(identity_values.c.unit)):
-        yield f"unit {row.unit}", f"owns {row.kind} {row.value!r}, which no attempt of it showed"
-    serial = identity_values.alias()
-    owned = exists().where(serial.c.unit == units.c.id, serial.c.kind == "serial", serial.c.value == units.c.serial)
-    lost = select(units.c.id, units.c.serial).where(units.c.serial.is_not(None), ~owned.correlate(units), _tried())
-    for row in connection.execute(lost.order_by(units.c.id)):
-        yield f"unit {row.id}", f"has serial {row.serial!r}, and does not own it"
 
 
 def _tried() -> Any:

@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection, MetaData, Table, func, insert, select
 
 from factory.errors import UsageError
-from factory.files import appearing
+from factory.files import FileError, appearing
 from factory.ledger import migrate, sqlite
 from factory.ledger.checks import verify
 from factory.ledger.records import damaged
@@ -21,6 +21,10 @@ from factory.ledger.store import Signature, Store, utc_now
 Progress = Callable[[str, int, int], None]
 """Called with a table's name, the rows copied so far, and how many there are."""
 _ROWS = 2000
+
+
+# Where a page is only read from one file, these come from the other one.
+_OF_THE_COPY = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,11 @@ def _copy_pages(path: Path, temporary: Path) -> None:
         # One file that needs no -wal beside it.
         copy.execute("PRAGMA journal_mode=DELETE").close()
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _OF_THE_COPY:
+            raise FileError(
+                f"cannot write a backup into {temporary.parent}: {error}",
+                hint="Check the folder's rights and the free space; the ledger itself is as it was.",
+            ) from error
         raise sqlite.explain(error, path) from error
     finally:
         source.close()

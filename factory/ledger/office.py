@@ -50,11 +50,14 @@ class Office:
         with self._store.reading() as connection:
             return uploads.next_number(connection, lot)
 
-    def mark_exported(self, lot: str, files: Sequence[UploadFile], *, stages: Sequence[str] = ()) -> Event:
-        """Record the files of one export, all or none. `stages` are the product's in order, the flash first. Raises
-        UsageError: `ledger.already-exported`; `ledger.stage-due` for a unit that has not done every stage.
+    def mark_exported(
+        self, lot: str, files: Sequence[UploadFile], *, stages: Sequence[str] = (), folder: str | None = None
+    ) -> Event:
+        """Record the files of one export, which lie in `folder`, all or none. `stages` are the product's in order, the
+        flash first. Raises UsageError: `ledger.already-exported`; `ledger.stage-due` for a unit that has not done every
+        stage.
         """
-        return self._store.write(lambda writer: journal_of_stages.export(writer, lot, files, stages))
+        return self._store.write(lambda writer: journal_of_stages.export(writer, lot, files, stages, folder))
 
     def uploads(self, lot: str | None = None) -> tuple[UploadRecord, ...]:
         """The uploads of a lot, or all."""

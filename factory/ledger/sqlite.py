@@ -88,7 +88,7 @@ def open_engine(path: Path, *, busy_seconds: float = BUSY_SECONDS) -> Engine:
     def configure(connection: sqlite3.Connection, _record: object) -> None:
         try:
             _configure(connection, path)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise explain(error, path) from error
 
     @event.listens_for(engine, "begin")
@@ -131,7 +131,8 @@ def quick_check(connection: Connection) -> Sequence[str]:
     """
     if connection.dialect.name != "sqlite":
         return []
-    faults = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA quick_check(20)") if row[0] != "ok"]
+    # The quick one would not see an index that says something else than its table: answers go by the indexes.
+    faults = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check(20)") if row[0] != "ok"]
     if faults:
         return faults
     lost = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchmany(20)
@@ -143,9 +144,11 @@ def translate(error: DBAPIError, path: Path) -> LedgerError | None:
     return explain(error.orig, path) if isinstance(error.orig, sqlite3.Error) else None
 
 
-def explain(error: sqlite3.Error, path: Path) -> LedgerError:
+def explain(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> LedgerError:
     """Turn SQLite's error into what happened and what to do; re-raises what only our own code can cause."""
     number = getattr(error, "sqlite_errorcode", None)
+    if isinstance(error, UnicodeDecodeError) or (number is None and "decode to UTF-8" in str(error)):
+        return _damaged(f"the ledger {path}", "a text is none")  # Python's own errors, without a number
     primary = None if number is None else number & 0xFF
     make = _CAUSES.get(primary if primary is not None else -1)
     if make is None:

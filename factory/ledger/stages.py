@@ -152,7 +152,9 @@ def due(connection: Connection, lot: str, stages: Sequence[str], waiting: Collec
     return {unit: stage for unit, stage in missing.items() if stage is not None}
 
 
-def export(writer: Writer, lot: str, files: Sequence[UploadFile], stages: Sequence[str]) -> Event:
+def export(
+    writer: Writer, lot: str, files: Sequence[UploadFile], stages: Sequence[str], folder: str | None = None
+) -> Event:
     """Record the files of one export, if each of their units has done every stage. Raises UsageError."""
     if len(stages) > 1:
         wanted = {unit for file in files for unit in file.units}
@@ -165,7 +167,7 @@ def export(writer: Writer, lot: str, files: Sequence[UploadFile], stages: Sequen
                 hint="It was there a moment ago. Export again.",
                 code="ledger.stage-due",
             )
-    return uploads.export(writer, lot, files)
+    return uploads.export(writer, lot, files, folder)
 
 
 def counts(connection: Connection, lot: str) -> dict[str, dict[str, int]]:

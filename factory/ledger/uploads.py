@@ -89,8 +89,8 @@ def next_number(connection: Connection, lot: str) -> int:
     return (connection.execute(highest).scalar_one() or 0) + 1
 
 
-def export(writer: Writer, lot: str, files: Sequence[UploadFile]) -> Event:
-    """Record the files of one export and mark their rows exported, all or none. Raises UsageError."""
+def export(writer: Writer, lot: str, files: Sequence[UploadFile], folder: str | None = None) -> Event:
+    """Record the files of one export, in `folder`, and mark their rows exported, all or none. Raises UsageError."""
     wanted = [unit for file in files for unit in file.units]
     lots.find(writer.connection, lot, lock=True)  # one export of a lot at a time
     _refuse_taken_names(writer.connection, lot, files)
@@ -113,7 +113,7 @@ def export(writer: Writer, lot: str, files: Sequence[UploadFile]) -> Event:
         for file in files
     ]
     about = {text for file in files for text in (file.name, file.sha256, *file.companions, *file.companions.values())}
-    return append(writer, "upload.exported", data={"lot": lot, "files": told}, about=about)
+    return append(writer, "upload.exported", data={"lot": lot, "files": told, "folder": folder}, about=about)
 
 
 def every(connection: Connection, lot: str | None) -> tuple[UploadRecord, ...]:

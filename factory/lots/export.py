@@ -51,7 +51,12 @@ class Uploads(Lots, Manifests, Protocol):
     def stages_due(self, lot: str, names: Sequence[str], waiting: Collection[PassedUnit]) -> Mapping[int, str]:
         """Which of these units have not done every stage, and the first that each waits for."""
 
-    def mark_exported(self, lot: str, files: Sequence[UploadFile], *, stages: Sequence[str] = ()) -> Event:
+    def events_about(self, names: Collection[str]) -> tuple[Event, ...]:
+        """The events that these names of files stand for."""
+
+    def mark_exported(
+        self, lot: str, files: Sequence[UploadFile], *, stages: Sequence[str] = (), folder: str | None = None
+    ) -> Event:
         """Record upload files in one transaction. Raises UsageError for a unit that is in a live upload, or that has
         not done every stage.
         """
@@ -122,9 +127,26 @@ def export(
         UploadFile(path.name, number + index, _sha256(part.content), _units_of(part, units), companions)
         for index, (path, part) in enumerate(zip(files, parts, strict=True))
     ]
-    ledger.mark_exported(lot, uploads, stages=product.stages)
+    try:
+        ledger.mark_exported(lot, uploads, stages=product.stages, folder=str(out.resolve()))
+    except UsageError:
+        _take_away(ledger, (*files, workbook))
+        raise
     manifest = write_manifest(ledger, lot, names[0], out, key)
     return Exported(lot, files, workbook, len(rows), manifest, late)
+
+
+def _take_away(ledger: Uploads, files: Sequence[Path]) -> None:
+    """Remove the files of an export that the ledger refused, because somebody was quicker: nobody shall upload them.
+    What the quicker one wrote into this very folder stays.
+    """
+    kept: set[str] = set()
+    for event in ledger.events_about({path.name for path in files}):
+        if event.kind == "upload.exported" and event.data.get("folder") == str(files[0].parent.resolve()):
+            kept |= {path.name for path in files}
+    for path in files:
+        if path.name not in kept:
+            path.unlink()
 
 
 def require_product(ledger: Lots, product: Product, lot: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from factory.errors import UsageError
-from factory.files import PRIVATE, read_bytes, write_bytes
+from factory.files import PRIVATE, FileError, read_bytes, write_bytes
 from factory.sheets.cells import check_rows
 from factory.sheets.errors import SheetError
 from factory.sheets.profile import Profile, Row
@@ -64,12 +64,21 @@ def _workbook(rows: Sequence[Row], profile: Profile) -> bytes:
     head = Format().set_num_format(_TEXT_FORMAT).set_bold().set_font_color("FFFFFF").set_background_color(_HEAD)
     records = (dict(zip(names, row, strict=True)) for row in rows) if rows else [dict.fromkeys(names, "")]
     stream = io.BytesIO()
-    write_worksheet(
-        records, stream, sheet_name=SHEET, freeze_row=1, header_format=head,
-        page_setup=_PAPER,
-        column_formats=dict.fromkeys(names, text),
-        column_widths={column.name: float(column.width) for column in profile.columns},
-    )  # fmt: skip
+    try:
+        write_worksheet(
+            records, stream, sheet_name=SHEET, freeze_row=1, header_format=head,
+            page_setup=_PAPER,
+            column_formats=dict.fromkeys(names, text),
+            column_widths={column.name: float(column.width) for column in profile.columns},
+        )  # fmt: skip
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        # The library keeps rows in an unnamed temporary file and gives up where that cannot be written.
+        raise FileError(
+            f"the workbook could not be made: {error}",
+            hint="Is the folder for temporary files full (TMPDIR, else /tmp)? Free some space, then do it again.",
+        ) from error
     return stream.getvalue()
 
 
