@@ -20,6 +20,7 @@ from tools import (
     bench_images,
     bench_ledger,
     bench_line,
+    bench_scale,
     bench_sheets,
     bench_start,
 )
@@ -35,6 +36,8 @@ SECTIONS: dict[str, Callable[[], Iterator[Ratio]]] = {
     "flash": bench_flash.ratios,
     "card": bench_card.ratios,
     "ledger": bench_ledger.ratios,
+    "scale": bench_scale.ratios,
+    "scale-server": bench_scale.server_ratios,
     "firstboot": bench_clouds.ratios,
 }
 

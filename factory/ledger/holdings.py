@@ -31,10 +31,11 @@ def holders(connection: Connection, values: Collection[str]) -> Mapping[str, tup
     units_of: dict[str, set[int]] = {}
     rows_of: dict[str, set[tuple[int, int]]] = {}
     for part in chunks(sorted(wanted)):
-        owned = select(identity_values.c.value, identity_values.c.unit)
-        owned = owned.where(identity_values.c.value.in_(part), identity_values.c.kind.in_(_LOOKED_UP))
-        for value, unit in connection.execute(owned):
-            units_of.setdefault(value, set()).add(unit)
+        owned = select(identity_values).where(identity_values.c.value.in_(part))
+        # One look per value and not one for each kind: most values of a sheet are nobody's.
+        for row in connection.execute(owned):
+            if row.kind in _LOOKED_UP:
+                units_of.setdefault(row.value, set()).add(row.unit)
         # Serials are kept as the board says them, and compared folded.
         named = select(identity_values.c.name, identity_values.c.unit)
         for value, unit in connection.execute(named.where(_IS_SERIAL, identity_values.c.name.in_(part))):

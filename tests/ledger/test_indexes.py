@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
-from factory.ledger import Ledger, UploadFile
+from factory.ledger import Ledger, UploadFile, holdings
 from factory.ledger.articles import Kind
 from factory.values import RowState, UnitState
 from tests.ledger.made import LOT, admit, facts, make_pass, opened
@@ -103,6 +103,16 @@ def test_a_dropped_index_shows(filled: Ledger, index: str, ask: str, table: str)
     with filled._store.database.engine.begin() as connection:
         connection.execute(text(f"DROP INDEX {index}"))
     assert any(one.startswith(table) for one in scanned(filled, QUESTIONS[ask]))
+
+
+def test_serials_are_looked_up_and_not_gone_through(filled: Ledger, both_engines: str) -> None:
+    if both_engines == "postgres":
+        pytest.skip("its plan depends on statistics")
+    with filled._store.reading() as connection, statements_of(filled) as said:
+        holdings.holders(connection, {"sn1"})
+        (asked,) = [one for one in said if "'serial'" in one[0]]
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked[0]}", asked[1]).all()
+    assert "identity_values_serial (kind=? AND name=?)" in str(plan)
 
 
 def scanned(ledger: Ledger, ask: Ask) -> list[str]:

@@ -25,7 +25,7 @@ def upgrade() -> None:
         part = [{"serial": serial, "name": _folded(serial)} for serial in serials[start : start + 10_000]]
         connection.execute(name, part)
     op.create_index(
-        "identity_values_serial", "identity_values", ["name"], sqlite_where=_SERIAL, postgresql_where=_SERIAL
+        "identity_values_serial", "identity_values", ["kind", "name"], sqlite_where=_SERIAL, postgresql_where=_SERIAL
     )
     op.create_index(
         "hooks_due",
