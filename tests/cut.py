@@ -10,6 +10,8 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
+COMMIT = b"COMMIT\x00"
+
 
 class Cut:
     """A TCP port that leads to the server of `url`. Made by `behind`."""
@@ -22,8 +24,8 @@ class Cut:
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
         self._closed = False
         self.is_cut = False
-        self.lose_reply_to: bytes | None = None
-        """The next statement of a client that has this in it reaches the server, and the line is cut before its reply."""
+        self.lose_reply_to: tuple[bytes, ...] = ()
+        """Once all of these were sent, in this order, the last one reaches the server and its reply nobody."""
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
@@ -75,8 +77,10 @@ class Cut:
                 continue
             with self._lock:
                 self._pairs.add((client, server))
-            for source, target, asks in ((client, server, True), (server, client, False)):
-                threading.Thread(target=self._pump, args=(source, target, asks), daemon=True).start()
+            muted = threading.Event()
+            for ends, asks in (((client, server), True), ((server, client), False)):
+                pump = threading.Thread(target=self._pump, args=(*ends, muted), kwargs={"asks": asks}, daemon=True)
+                pump.start()
 
     def _connect(self) -> socket.socket:
         host = str(self._url.query.get("host") or self._url.host)
@@ -87,20 +91,19 @@ class Cut:
             return server
         return socket.create_connection((host, port))
 
-    def _pump(self, source: socket.socket, target: socket.socket, asks: bool) -> None:
-        lost = False
+    def _pump(self, source: socket.socket, target: socket.socket, muted: threading.Event, *, asks: bool) -> None:
         with contextlib.suppress(OSError):
             while content := source.recv(65536):
-                target.sendall(content)
-                if asks and self.lose_reply_to is not None and self.lose_reply_to in content:
-                    lost = True
-                    # The server answers when it has committed; that answer is thrown away.
-                    target.recv(1)
-                    self.lose_reply_to = None
+                while asks and self.lose_reply_to and self.lose_reply_to[0] in content:
+                    self.lose_reply_to = self.lose_reply_to[1:]
+                    if not self.lose_reply_to:
+                        muted.set()
+                if not asks and muted.is_set():
+                    # The server has done it, and nobody hears of it.
                     self.cut()
-                    break
-        if not lost:
-            _end(source, target)
+                    return
+                target.sendall(content)
+        _end(source, target)
 
 
 def _end(*ends: socket.socket) -> None:

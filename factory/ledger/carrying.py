@@ -6,10 +6,10 @@ name, so that the server gives nothing of it meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, delete, insert, select
+from sqlalchemy import Connection, Row, Table, delete, insert, select, tuple_
 
 from factory.ledger.articles import carried_name, every_settled
 from factory.ledger.attempts import newest_of
@@ -53,6 +53,16 @@ def take_along(server: Connection, journal: Writer, lot: str) -> None:
     names = [packed(name, data, at) for name, data in _carried(server, lot)]
     for start in range(0, len(names), _AT_ONCE):
         journal.connection.execute(insert(carried), names[start : start + _AT_ONCE])
+
+
+def learn_cells(server: Connection, journal: Writer, values: Collection[Value]) -> None:
+    """Tell the journal of values that the station gave to a unit just now: it gets the same ones there."""
+    named = tuple_(pool_cells.c.kind, pool_cells.c.value).in_(sorted(values))
+    rows = [row._asdict() | {"unit": None, "attempt": None} for row in server.execute(select(pool_cells).where(named))]
+    known = set(journal.connection.execute(select(pools.c.id)).scalars())
+    journal.connection.execute(delete(pool_cells).where(named))
+    if fresh := [row for row in rows if row["pool"] in known]:
+        journal.connection.execute(insert(pool_cells), fresh)
 
 
 def copy_along(before: Connection, journal: Writer) -> None:

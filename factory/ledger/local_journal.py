@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,8 +19,8 @@ from sqlalchemy import Connection, delete, func, insert, select
 from factory.errors import UsageError
 from factory.files import move_aside
 from factory.ledger.carried import JOURNAL, carried, packed, taken_along
-from factory.ledger.carrying import DEBT, copy_along, take_along, value_name
-from factory.ledger.claim import Claim
+from factory.ledger.carrying import DEBT, copy_along, learn_cells, take_along, value_name
+from factory.ledger.claim import Claim, Value
 from factory.ledger.opening import open_ledger
 from factory.ledger.records import as_data, as_text
 from factory.ledger.schema import attempts, events, lots
@@ -82,6 +82,11 @@ class LocalJournal:
         """Fill it from the server. Call it only while nothing was done in it."""
         with server.snapshot() as source:
             self.store.write(lambda writer: take_along(source, writer, lot))
+
+    def learn_cells(self, server: Store, values: Collection[Value]) -> None:
+        """Know values of pools that were given to a unit just now, as the server tells them."""
+        with server.reading() as source:
+            self.store.write(lambda writer: learn_cells(source, writer, values))
 
     def known_to_server(self, claim: Claim) -> Mapping[str, Any] | None:
         """What the server said of a unit that has one of these values and is done, or cannot be made here."""

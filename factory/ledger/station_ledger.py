@@ -18,7 +18,7 @@ from factory.ledger.errors import AWAY, LedgerError, Refused
 from factory.ledger.ledger import Ledger
 from factory.ledger.local_journal import LocalJournal
 from factory.ledger.merging.merge import Merge
-from factory.ledger.pool_records import PoolState
+from factory.ledger.pool_records import Given, PoolState, Want
 from factory.ledger.records import Attempt, Binding, LotRecord
 from factory.ledger.return_home import hand_over_leases, return_home
 from factory.ledger.stage_records import StagedUnit, StagePlace
@@ -158,6 +158,13 @@ class StationLedger(Ledger):
         self._pools = tuple(specs)
         self._take_along()
         return states
+
+    def give_cells(self, wants: Sequence[Want], facts: Facts, *, slot: str) -> tuple[Given, ...]:
+        """As `Ledger.give_cells`; the journal knows of it before anything is written to the unit."""
+        given = super().give_cells(wants, facts, slot=slot)
+        if not self.is_offline and any(one.fresh for one in given):
+            self._journal.learn_cells(self._home, {(str(one.kind), one.value) for one in given})
+        return given
 
     def admit(self, identity: Identity, facts: Facts, **more: Any) -> Attempt:
         """As `Ledger.admit`. Raises Refused `ledger.needs-server` for a unit that the server has done with."""

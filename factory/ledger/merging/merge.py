@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, insert, select, update
 
 from factory.ledger.attempts import newest_of
+from factory.ledger.carried import JOURNAL, taken_along
 from factory.ledger.claim import in_words
 from factory.ledger.journal import append, broken_links
 from factory.ledger.merging.chains import Chain, attempts_known, compare, copy, touched_since
@@ -143,7 +144,7 @@ def _plan(
     numbers: dict[str, dict[int, int]] = {spec.table.name: {} for spec in MERGED if spec.number is not None}
     numbers["attempts"] = dict(known)
     numbers["units"] = units_known(source, target, known, placed.places)
-    plan = Plan(source, target, chains, placed.places, numbers)
+    plan = Plan(source, target, chains, placed.places, numbers, taken_along(source, JOURNAL) is not None)
     for look in (of_lots, of_orders, of_uploads, of_registrations, of_pools):
         look(plan)
     return plan

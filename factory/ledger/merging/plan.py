@@ -19,7 +19,8 @@ from factory.ledger.schema import attempts, events
 class Plan:
     """Both ledgers, what of theirs is known here, and what is to be left out because it contradicts.
 
-    `numbers` gives our number of a row of theirs, by table; `left_out` names rows of theirs by table and primary key;
+    `numbers` gives our number of a row of theirs, by table; `is_journal` says that the other
+    ledger is a station's journal; `left_out` names rows of theirs by table and primary key;
     `unbound` rows of orders that are taken over without their unit.
     """
 
@@ -28,6 +29,7 @@ class Plan:
     chains: tuple[Chain, ...]
     places: Mapping[int, Place]
     numbers: dict[str, dict[int, int]]
+    is_journal: bool = False
     conflicts: list[Conflict] = field(default_factory=list)
     left_out: set[tuple[str, tuple[Any, ...]]] = field(default_factory=set)
     unbound: set[tuple[int, int]] = field(default_factory=set)

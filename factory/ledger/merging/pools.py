@@ -55,10 +55,7 @@ def _cell(plan: Plan, row: Row[Any], ours: Row[Any] | None) -> None:
     if ours is not None:
         if ours.key != row.key:
             _conflict(plan, f"{row.kind} {row.value} was given twice", ours, row)
-        elif plan.both_changed(row.changed, ours.changed) and (ours.state, ours.unit) != (
-            row.state,
-            plan.unit(row.unit),
-        ):
+        elif _differs(plan, row, ours):
             _conflict(plan, f"{row.kind} {row.value} was changed here and there", ours, row)
         return
     if row.state != "given" or pool is None:
@@ -68,6 +65,13 @@ def _cell(plan: Plan, row: Row[Any], ours: Row[Any] | None) -> None:
     if ours is not None and not _burned_there(plan, ours):
         # Taken over as burned (`merge`): the value is on a unit, or may be.
         _conflict(plan, f"one unit ({row.key}) got two values", ours, row)
+
+
+def _differs(plan: Plan, row: Row[Any], ours: Row[Any]) -> bool:
+    """Whether a value was bound to two units, or burned by one of the two while the other went on with it."""
+    if row.unit is not None and ours.unit is not None and ours.unit != plan.unit(row.unit):
+        return True
+    return bool(row.state != ours.state and plan.both_changed(row.changed, ours.changed))
 
 
 def _burned_there(plan: Plan, ours: Row[Any]) -> bool:

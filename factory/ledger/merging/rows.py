@@ -11,7 +11,7 @@ from factory.ledger.label_tables import LIVE, labels
 from factory.ledger.merging.plan import Plan
 from factory.ledger.merging.sides import AT_ONCE
 from factory.ledger.merging.tables import Merged
-from factory.ledger.pool_tables import pool_cells
+from factory.ledger.pool_tables import pool_cells, pool_ranges
 from factory.ledger.records import as_text
 from factory.ledger.schema import order_rows
 from factory.ledger.stage_tables import lot_stops
@@ -103,6 +103,8 @@ def _key(spec: Merged, values: Mapping[str, Any]) -> tuple[Any, ...]:
 def _change(plan: Plan, spec: Merged, number: int | None, values: Values, ours: Row[Any]) -> None:
     if spec.number is not None and number is not None:
         plan.numbers.setdefault(spec.table.name, {})[number] = getattr(ours, spec.number)
+    if spec.table is pool_ranges and plan.is_journal:
+        return  # a journal took its ranges along as ones of which nothing is left to lease
     known = ours._asdict()
     changed = {name: value for name, value in spec.known(values, known).items() if value != known[name]}
     if changed:

@@ -55,6 +55,13 @@ def _newer(theirs: Values, ours: Values) -> Values:
     return theirs if theirs["changed"] > ours["changed"] else {}
 
 
+def _cell(theirs: Values, ours: Values) -> Values:
+    """A value of a pool: once it is bound to a unit, or burned, it stays so."""
+    if theirs["unit"] is None and ours["unit"] is not None and theirs["state"] == ours["state"]:
+        return {}
+    return _newer(theirs, ours)
+
+
 def _highest(*columns: str) -> Known:
     """Numbers that only grow."""
 
@@ -132,7 +139,7 @@ MERGED: tuple[Merged, ...] = (
     Merged(
         pool_leases, ("kind", "prefix", "width", "first"), number="id", refs={"pool": "pools"}, known=_highest("next")
     ),
-    Merged(pool_cells, ("kind", "value"), refs=_BOTH | {"pool": "pools"}, known=_newer),
+    Merged(pool_cells, ("kind", "value"), refs=_BOTH | {"pool": "pools"}, known=_cell),
     Merged(labels, ("nonce",), number="id", refs=_BOTH, known=_label),
     Merged(stage_results, ("lot", "stage", "station", "slot", "at"), number="id", refs=_BOTH),
     Merged(
