@@ -84,7 +84,7 @@ def appearing(path: Path, *, mode: int = PRIVATE, beside: Sequence[str] = ()) ->
             raise FileTaken(f"{path} was made by somebody else meanwhile", hint="Name another file.") from error
         sync_folder(path.parent)
     except OSError as error:
-        raise _failed("make", path, error, "The disk must know hard links.") from error
+        raise _failed("make", path, error, "The disk must know hard links. Nothing was changed.") from error
     finally:
         for ending in ("", *beside):
             with contextlib.suppress(OSError):  # on a read-only disk even what is not there cannot be removed
