@@ -15,6 +15,7 @@ from factory.lots.report.cycle import Cycle, cycle
 from factory.lots.report.frames import Calendar, Frames, frames
 from factory.lots.report.numbers import Cause, Group, Rework, Yield, groups, lot_yield, pareto
 from factory.lots.report.pace import ENOUGH, Pace, pace
+from factory.lots.report.stage_numbers import StageNumbers, stage_numbers
 from factory.lots.report.words import some, span
 
 _MOST_DOUBTS = 5
@@ -24,7 +25,8 @@ _SAFE_FEW = 30  # boards below which a share is told with a warning
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a lot came to. `counts` are its attempts by outcome; `first` and `last` the earliest start and the latest
-    end that were dated, local; `notes` what the numbers cannot say, in sentences.
+    end that were dated, local; `notes` what the numbers cannot say, in sentences; `stages` are those beyond the
+    flash, which nothing else in it counts.
     """
 
     lot: LotRecord
@@ -41,6 +43,7 @@ class Report:
     rework: Rework
     doubts: tuple[ClockDoubt, ...]
     notes: tuple[str, ...]
+    stages: tuple[StageNumbers, ...] = ()
 
     @property
     def attempts(self) -> int:
@@ -78,6 +81,7 @@ class Report:
             },
             "rework": asdict(self.rework),
             "clock_doubts": [asdict(one) for one in self.doubts],
+            "stages": [asdict(one) | {"units": one.units, "rate": one.rate} for one in self.stages],
             "notes": list(self.notes),
         }
 
@@ -103,6 +107,7 @@ def report(records: LotRecords, calendar: Calendar) -> Report:
         rework=numbers.rework(data),
         doubts=found,
         notes=(*_doubtful(found), *_notes(data, yields, times, rates)),
+        stages=stage_numbers(records.stages),
     )
 
 
