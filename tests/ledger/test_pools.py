@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import text
 
 from factory.errors import UsageError
@@ -389,3 +392,53 @@ def test_the_rate_is_that_of_the_last_cells_up_to_now(tmp_path: Path) -> None:
         clock[0] -= timedelta(days=400)  # a clock that went back tells no rate that is below nothing
         (state,) = ledger.pool_states()
         assert state.per_day == pytest.approx(3.0)
+
+
+_OPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("give"), st.integers(0, 9), st.integers(1, 2)),
+        st.tuples(st.just("burn"), st.integers(0, 29), st.just(0)),
+        st.tuples(st.just("lease"), st.integers(1, 3), st.integers(1, 2)),
+        st.tuples(st.just("import"), st.integers(0, 4), st.just(0)),
+    ),
+    min_size=5,
+    max_size=40,
+)
+
+
+@settings(deadline=None, max_examples=8)
+@given(_OPS)
+def test_whatever_is_done_each_value_goes_to_one_unit_and_the_counts_add_up(ops: list[tuple[str, int, int]]) -> None:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        opened(Path(folder), "S1") as one,
+        opened(Path(folder), "S2") as two,
+    ):
+        bring(one, run(0, 11))
+        owner: dict[str, str] = {}
+        for what, number, station in ops:
+            ledger = two if station == 2 else one
+            try:
+                if what == "give":
+                    given = give(ledger, f"K{number}")
+                    assert owner.setdefault(given.value, f"K{number}") == f"K{number}"
+                elif what == "burn":
+                    ledger.burn(made.mac(number).plain, "by hand")
+                    owner[made.mac(number - number % 2).plain] = "nobody"
+                elif what == "lease":
+                    ledger.lease_cells("router", "mac", f"S{station}", number)
+                else:
+                    bring(ledger, run(12 + 4 * number, 15 + 4 * number))
+            except (Refused, PoolTaken, UsageError) as refusal:
+                assert refusal.code in (
+                    "pool.exhausted",
+                    "pool.overlap",
+                    "pool.imported",
+                    "pool.unknown-value",
+                    "usage",
+                )
+        (state,) = one.pool_states()
+        assert state.given + state.burned + state.remaining == state.total
+        assert state.burned == sum(owner == "nobody" for owner in owner.values())
+        assert min(state.free, *state.leased.values(), 0) == 0
+        assert one.verify() == ()
