@@ -56,19 +56,32 @@ def checkpoint(
     for path in files:
         show().print(str(path), soft_wrap=True, markup=False, highlight=False)
     if key is None:
-        talk().print("not signed: [station] signing_key is not set", style="yellow")
+        talk().print("not signed: [station] signing_key is not set", style="yellow", markup=False)
     if len(files) < 2:
         talk().print(
-            "kept in one place only: set [station] checkpoint_copy to a folder of another disk", style="yellow"
+            "kept in one place only: set [station] checkpoint_copy to a folder of another disk",
+            style="yellow",
+            markup=False,
         )
 
 
 def checkpoint_findings(book: Ledger, files: Sequence[Path], signers: Path | None) -> tuple[Finding, ...]:
-    """What the ledger lost or changed since these checkpoints. Raises SignatureError, CheckpointError, UsageError."""
+    """What the ledger lost or changed since these checkpoints, and signatures that do not hold. Raises CheckpointError,
+    UsageError, FileError.
+    """
     from factory.ledger.checkpoints import read
+    from factory.ledger.sshsig import SignatureError
+    from factory.values import Finding, Severity
 
     allowed = allowed_signers(signers) if signers is not None else ()
-    return tuple(finding for path in files for finding in book.against_checkpoint(read(path, allowed)[0]))
+    findings: list[Finding] = []
+    for path in files:
+        try:
+            findings += book.against_checkpoint(read(path, allowed)[0])
+        except SignatureError as error:
+            hint = f"{error.hint} `factory ledger checkpoint` writes a signed one of now.".strip()
+            findings.append(Finding("CHECKPOINT-SIGNATURE", Severity.ERROR, path.name, error.message, hint))
+    return tuple(findings)
 
 
 def own_checkpoints(station: Bench) -> tuple[Path, ...]:

@@ -87,7 +87,7 @@ def _values(connection: Connection) -> Iterator[tuple[str, str]]:
     serial = identity_values.alias()
     owned = exists().where(serial.c.unit == units.c.id, serial.c.kind == "serial", serial.c.value == units.c.serial)
     lost = select(units.c.id, units.c.serial).where(units.c.serial.is_not(None), ~owned.correlate(units), _tried())
-    for unit, text in connection.execute(lost.order_by(units.c.id)).tuples():
+    for unit, text in connection.execute(lost.order_by(units.c.id)):
         yield f"unit {unit}", f"has serial {text!r}, and does not own it"
 
 

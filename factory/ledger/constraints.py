@@ -45,7 +45,7 @@ def broken(connection: Connection) -> Iterator[tuple[str, str]]:
 def lost_columns(connection: Connection) -> Iterator[tuple[str, str]]:
     """Tables and columns that the schema has and the database has not: it cannot even be asked."""
     engine = connection.dialect.name
-    there = set(connection.execute(text(_COLUMNS[engine])).tuples())
+    there = {(row[0], row[1]) for row in connection.execute(text(_COLUMNS[engine]))}
     tables = {table for table, _ in there}
     for table in metadata.sorted_tables:
         if table.name not in tables:

@@ -98,10 +98,16 @@ def _named(uploads: Iterable[UploadRecord], told: Sequence[Event]) -> Iterator[N
             if companion not in companions:
                 companions.add(companion)
                 yield NamedFile("upload for people", *companion, folder, upload.lot)
+    newest: dict[tuple[str, str, Path | None], NamedFile] = {}
     for event in told:
         name, sha256 = (event.data.get(key) for key in FILE_KINDS[event.kind])
         if isinstance(name, str) and isinstance(sha256, str) and name:
-            yield NamedFile(_WHAT[event.kind], name, sha256, _folder(event.data), str(event.data.get("lot", "")))
+            folder = _folder(event.data)
+            file = NamedFile(_WHAT[event.kind], name, sha256, folder, str(event.data.get("lot", "")))
+            # A manifest that was written anew has taken the place of the one before.
+            own = "" if event.kind == WRITTEN else sha256
+            newest[name, own, folder] = file
+    yield from newest.values()
 
 
 def _folder(data: Mapping[str, object]) -> Path | None:

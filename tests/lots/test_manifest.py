@@ -179,6 +179,7 @@ def test_an_export_that_was_cut_before_its_manifest_gets_it_later(
 
 def test_files_are_looked_for_where_they_were_written(manifest: Path, book: Ledger, tmp_path: Path) -> None:
     book.backup(tmp_path / "copy.db")
+    write_manifest(book, LOT, book.uploads(LOT)[0].name, manifest.parent)  # it takes the place of the first
     looked = file_findings(book, ())
     assert (looked.sound, looked.missing, looked.elsewhere, looked.findings) == (3, 0, 1, ())
     assert file_findings(book, (tmp_path,)).sound == 4
