@@ -33,6 +33,7 @@ def doctor(
     from factory.clouds.xyte.store import store_findings
     from factory.config import load_bench
     from factory.flashing.card.bench_check import card_findings
+    from factory.labels.bench_check import printer_findings
     from factory.units.bench_check import bench_findings
     from factory.values import Finding, Severity
 
@@ -51,6 +52,7 @@ def doctor(
         findings = [Finding(error.code, Severity.WARNING, "ledger", error.message, "The first `factory run` makes it.")]
     if station is not None:
         findings += bench_findings(station.slot)
+        findings += printer_findings(station)
         findings += card_findings(station.card)
         findings += store_findings(station)
     bad = any(finding.severity is Severity.ERROR for finding in findings)

@@ -32,11 +32,15 @@ def scans_from(source: str, on_line: Callable[[str], object], ended: Callable[[s
     reader = _Reader(descriptor, wake, on_line, follow=follow)
 
     def work() -> None:
+        why = f"{_named(source)} is no longer read: a fault of this program"
         try:
-            if reader.run():
-                ended(f"{_named(source)} was closed")
+            why = f"{_named(source)} was closed" if reader.run() else ""
         except OSError as error:
-            ended(f"{_named(source)}: {error.strerror}")
+            why = f"{_named(source)}: {error.strerror}"
+        finally:
+            # Whatever ended it: a slot that waits for a scan must not wait for ever.
+            if why:
+                ended(why)
 
     thread = threading.Thread(target=work, name="scanner", daemon=True)
     thread.start()

@@ -47,19 +47,21 @@ class TcpPrinter:
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"tcp://{host}:{self._port}{'?keeps-open' if self._keeps_open else ''}"
 
+    def reach(self) -> socket.socket:
+        """A connection to it. Raises PrinterError (`label.printer-away`)."""
+        try:
+            return socket.create_connection((self._host, self._port), timeout=self._within)
+        except OSError as error:
+            what = f"cannot reach the printer at {self._host} port {self._port}: {_words(error)}; nothing was sent"
+            raise PrinterError(what, hint=_LOOK, code="label.printer-away") from error
+
     def print(self, label: Label, name: str) -> None:  # noqa: ARG002 - a printer has no files
         """Send the label and wait until the printer has closed, which says that it took all of it. From one that keeps
         connections open no more can be had than that its network part has every byte.
         """
         until = time.monotonic() + self._within
         where = f"the printer at {self._host} port {self._port}"
-        try:
-            wire = socket.create_connection((self._host, self._port), timeout=self._within)
-        except OSError as error:
-            raise PrinterError(
-                f"cannot reach {where}: {_words(error)}; nothing was sent", hint=_LOOK, code="label.printer-away"
-            ) from error
-        with wire:
+        with self.reach() as wire:
             sent = 0
             try:
                 while sent < len(label.zpl):
@@ -94,7 +96,7 @@ class FolderPrinter:
     """Three files per label instead of paper: the ZPL for a printer that something else feeds, and its pictures."""
 
     def __init__(self, folder: Path, place: str) -> None:
-        self._folder = folder
+        self.folder = folder
         self._place = place
 
     @property
@@ -104,9 +106,9 @@ class FolderPrinter:
 
     def print(self, label: Label, name: str) -> None:
         """Write NAME.svg, NAME.png and at last NAME.zpl, for whoever waits for it."""
-        make_folder(self._folder)
+        make_folder(self.folder)
         for suffix, content in (("svg", label.svg()), ("png", label.png()), ("zpl", label.zpl)):
-            write_bytes(self._folder / f"{name}.{suffix}", content)
+            write_bytes(self.folder / f"{name}.{suffix}", content)
 
 
 def open_printer(address: str, folder: Path, *, within: float = WITHIN) -> Printer:

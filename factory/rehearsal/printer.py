@@ -117,14 +117,14 @@ class SimulatedPrinter:
                 continue
             except OSError:
                 return b""
-            if self._fault is PrinterFault.CLOSES:
+            if data and self._fault is PrinterFault.CLOSES:
                 self._fault = None
                 wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 return b""
             if not data:
                 break
             got += data
-        if self._fault is PrinterFault.HANG:
+        if got and self._fault is PrinterFault.HANG:
             self._fault = None
             self._ended.wait(60.0)
         return bytes(got)

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from factory.config import load_bench
 from factory.files import FileError
 from factory.labels import Label, PrinterError, open_printer
+from factory.labels.bench_check import printer_findings
 
 SMALL = Label(b"^XA^FO1,1^FDa^FS^XZ")
 LARGE = Label(b"^XA^FX" + b"x" * 20_000_000 + b"^XZ")
@@ -147,3 +149,21 @@ def test_a_folder_that_is_none(tmp_path: Path) -> None:
 def test_addresses() -> None:
     assert open_printer("tcp://[fe80::1%enp3s0]:9100", Path()).place == "tcp://[fe80::1%enp3s0]:9100"
     assert open_printer("tcp://printer.local:9100", Path()).place == "tcp://printer.local:9100"
+
+
+def test_doctor_looks_for_the_printers_and_prints_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    path = tmp_path / "bench.toml"
+    slots = {"a": "tcp://127.0.0.1:1", "b": "tcp://127.0.0.1:1", "c": "file:file/labels", "d": "file:new/labels"}
+    text = "".join(
+        f'[[slot]]\nname = "{name}"\nssh = {{ host = "h{name}" }}\nprinter = "{printer}"\n'
+        for name, printer in slots.items()
+    )
+    got: list[bytes] = []
+    with printer(lambda wire: got.append(wire.recv(10))) as port:
+        path.write_text(f'[station]\nname = "S"\nprinter = "tcp://127.0.0.1:{port}"\n{text}')
+        findings = printer_findings(load_bench(path))
+    assert [finding.place for finding in findings] == ["slot a", "slot c"]
+    assert "refused" in findings[0].message and "cannot be written" in findings[1].message
+    assert got == [b""]
+    assert not (tmp_path / "new").exists()
