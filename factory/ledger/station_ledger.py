@@ -15,6 +15,7 @@ from typing import Any
 from factory.errors import FactoryError
 from factory.ledger.claim import claim_of
 from factory.ledger.errors import AWAY, LedgerError, Refused
+from factory.ledger.gate import Gate
 from factory.ledger.ledger import Ledger
 from factory.ledger.local_journal import LocalJournal
 from factory.ledger.merging.merge import Merge
@@ -57,12 +58,7 @@ class StationLedger(Ledger):
         self._lot: str | None = None
         self._pools: tuple[PoolSpec, ...] = ()
         self._since: datetime | None = None
-        self._gate = threading.Condition()
-        self._inside = threading.local()
-        self._at_work = 0
-        self._moving = False
-        self._trouble = threading.Event()
-        self._ended = threading.Event()
+        self._gate = Gate()
         self._keeper = threading.Thread(target=self._keep, name="offline", daemon=True)
         home.on_away = self._found_away
         home.subscribe(self._hand_on)
@@ -97,6 +93,7 @@ class StationLedger(Ledger):
             done = None
         else:
             done = self._come_back() if self._journal.work() or self._journal.owed() else None
+        self._gate.trouble.clear()
         self._keeper.start()
         return done
 
@@ -108,26 +105,16 @@ class StationLedger(Ledger):
     @contextlib.contextmanager
     def working(self) -> Iterator[None]:
         """Held during an attempt. Waits while the ledger changes its place."""
-        with self._gate:
-            self._gate.wait_for(lambda: not self._moving and (self.is_offline or not self._trouble.is_set()))
-            self._at_work += 1
-        self._inside.attempt = True
         try:
-            yield
+            with self._gate.inside():
+                yield
         finally:
-            self._inside.attempt = False
-            with self._gate:
-                self._at_work -= 1
-                self._gate.notify_all()
             if self.is_offline:
                 self._announce()
 
     def close(self) -> None:
         """End the thread, and give back the server and the journal."""
-        self._ended.set()
-        self._trouble.set()
-        with self._gate:
-            self._gate.notify_all()
+        self._gate.close()
         if self._keeper.is_alive():
             self._keeper.join()
         try:
@@ -192,9 +179,9 @@ class StationLedger(Ledger):
         try:
             return super().record(kind, **more)
         except LedgerError as error:
-            if error.code != AWAY or getattr(self._inside, "attempt", False):
+            if error.code != AWAY or self._gate.is_inside:
                 raise
-            self._until_moved()
+            self._gate.until_still()
             return super().record(kind, **more)
 
     def leave_restore(self, attempt: int, data: Mapping[str, object]) -> Event:
@@ -211,18 +198,18 @@ class StationLedger(Ledger):
     def _keep(self) -> None:
         """The thread: out when the server is found away, back when it is there again."""
         pause = self._first_look
-        while not self._ended.is_set():
+        while not self._gate.closed.is_set():
             if self.is_offline:
-                self._ended.wait(pause)
+                self._gate.closed.wait(pause)
                 pause = self._first_look if self._try_back() else min(pause * 1.5, LONGEST_LOOK)
-            elif self._trouble.wait(REFRESH):
+            elif self._gate.trouble.wait(REFRESH):
                 self._try_out()
             else:
                 self._refresh()
 
     def _try_out(self) -> None:
-        with self._moved():
-            if self._ended.is_set():
+        with self._gate.moving():
+            if self._gate.closed.is_set():
                 return
             if self._is_there():
                 self._settle_own()
@@ -230,9 +217,9 @@ class StationLedger(Ledger):
                 self._go_out()
 
     def _try_back(self) -> bool:
-        if self._ended.is_set() or not self._is_there():
+        if self._gate.closed.is_set() or not self._is_there():
             return False
-        with self._moved():
+        with self._gate.moving():
             try:
                 self._come_back()
             except FactoryError as error:
@@ -269,27 +256,9 @@ class StationLedger(Ledger):
         self._say(ONLINE, told, conflicts=[one.as_json() for one in done.conflicts])
         return done
 
-    @contextlib.contextmanager
-    def _moved(self) -> Iterator[None]:
-        """The ledger changes its place in here: nobody is at work, and nobody begins."""
-        with self._gate:
-            self._moving = True
-            self._gate.wait_for(lambda: self._at_work == 0 or self._ended.is_set())
-        try:
-            yield
-        finally:
-            with self._gate:
-                self._trouble.clear()
-                self._moving = False
-                self._gate.notify_all()
-
-    def _until_moved(self) -> None:
-        with self._gate:
-            self._gate.wait_for(lambda: self._ended.is_set() or not (self._moving or self._trouble.is_set()))
-
     def _found_away(self) -> None:
         if not self.is_offline:
-            self._trouble.set()
+            self._gate.trouble.set()
 
     def _is_there(self) -> bool:
         try:

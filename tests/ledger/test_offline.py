@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -69,7 +70,7 @@ class Floor:
     def kill(self, book: StationLedger) -> None:
         """As a kill leaves it: nothing is said to anybody, and the system drops what was held."""
         self.killed.append(book)
-        book._ended.set()
+        book._gate.close()
         book._keeper.join()
         book._release()
         book._journal.close()
@@ -249,7 +250,7 @@ def test_two_stations_offline_with_one_unit(floor: Floor) -> None:
     server = floor.server()
     told = [event for event in floor.told("line.online") if event.data["conflicts"]]
     assert len(told) == 1
-    (conflict,) = told[0].data["conflicts"]  # type: ignore[misc, attr-defined]
+    conflict = json.loads(json.dumps(told[0].data["conflicts"]))[0]
     assert "another board: serial SN" in conflict["what"]
     assert {"S1~", "S2~"} <= {part[:3] for side in ("here", "there") for part in conflict[side].split()}
     assert server.trace("b827eb000001").units[0].state == "quarantined"
