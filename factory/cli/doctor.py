@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from factory.cli import ledger_audit
+from factory.cli.offline import journal_of
 from factory.cli.options import LedgerOption, use_ledger
 from factory.cli.session import Session, show, talk
 from factory.errors import Exit, FactoryError
@@ -34,6 +35,7 @@ def doctor(
     from factory.config import load_bench
     from factory.flashing.card.bench_check import card_findings
     from factory.labels.bench_check import printer_findings
+    from factory.ledger.open_station import journal_findings
     from factory.units.bench_check import bench_findings
     from factory.values import Finding, Severity
 
@@ -47,10 +49,16 @@ def doctor(
             if station is not None:
                 findings += ledger_audit.checkpoint_findings(book, ledger_audit.own_checkpoints(station), None)
     except FactoryError as error:
-        if station is None or error.code != "ledger.missing":
-            raise  # a new station has no ledger yet; its ports are looked at all the same
-        findings = [Finding(error.code, Severity.WARNING, "ledger", error.message, "The first `factory run` makes it.")]
+        # A new station has no ledger yet, and one with a journal may go on while its server is away.
+        hints = {"ledger.missing": "The first `factory run` makes it."}
+        if station is not None and station.station.offline is not None:
+            hints["ledger.away"] = error.hint
+        if station is None or error.code not in hints:
+            raise
+        findings = [Finding(error.code, Severity.WARNING, "ledger", error.message, hints[error.code])]
     if station is not None:
+        if station.station.offline is not None:
+            findings += journal_findings(journal_of(station))
         findings += bench_findings(station.slot)
         findings += printer_findings(station)
         findings += card_findings(station.card)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from factory.cli import ledger_audit, ledger_keep, ledger_merge, ledger_recall, ledger_trace, ledger_verify
+from factory.cli import ledger_audit, ledger_keep, ledger_merge, ledger_recall, ledger_trace, ledger_verify, offline
 from factory.cli.options import BenchOption, LedgerOption, use_ledger
 from factory.cli.session import Session, show
 
@@ -27,6 +27,7 @@ def add_to(app: typer.Typer) -> None:
     group.command("show")(show_lots)
     ledger_keep.add_to(group)
     ledger_merge.add_to(group)
+    offline.add_to(group)
     ledger_recall.add_to(group)
     ledger_audit.add_to(group)
     ledger_trace.add_to(group)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from factory.cli.options import LedgerOption, logged_in, use_ledger
+from factory.cli.offline import use_line_ledger
+from factory.cli.options import LedgerOption, logged_in
 from factory.cli.session import Session, print_line, show, talk
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def run(
     builder = open_builder(kind.image, kind.folder, kind.product.name, kind.registration)
     keys = KeySource.open(kind.identity.key, kind.folder)
     person = operator or logged_in()
-    with use_ledger(ledger, station, operator=person, create=True, quiet=json_lines) as book:
+    with use_line_ledger(ledger, station, operator=person, quiet=json_lines) as book:
         line = open_line(
             kind,
             station,

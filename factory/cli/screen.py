@@ -45,6 +45,7 @@ class Screen:
         self.views = {slot: SlotView() for slot in slots}
         self._footer: Callable[[], str] = str
         self.notice = ""  # stands in the footer's place; what is written past a drawn screen is drawn over
+        self.offline = ""  # while the server is away
         self.warning = ""  # stays until the line ends
         self.drawn = False
 
@@ -57,6 +58,9 @@ class Screen:
         """Take one event into account; of events without a slot only warnings are shown."""
         if event.kind == "line.warning":
             self.warning = str(event.data["message"])
+        elif event.kind in ("line.offline", "line.online"):
+            self.offline = str(event.data["message"]) if event.kind == "line.offline" else ""
+            self.warning = "" if self.offline else "\n".join(_told(event))
         view = self.views.get(event.slot or "")
         if view is None:
             return
@@ -84,7 +88,7 @@ class Screen:
             expand=True,
             pad_edge=False,
             box=SIMPLE_HEAD,
-            caption="\n".join(filter(None, (self.warning, self.notice or self._footer()))) or None,
+            caption="\n".join(filter(None, (self.offline, self.warning, self.notice or self._footer()))) or None,
             caption_justify="left",
         )
         for name in ("slot", "", "hardware id", "s", ""):
@@ -141,6 +145,16 @@ def result_table(rows: Sequence[Any]) -> Table:
     return table
 
 
+def _told(event: Event) -> Iterator[str]:
+    """What is said when the server went away or came back, with both sides of every conflict."""
+    yield str(event.data["message"])
+    conflicts: Any = event.data.get("conflicts", ())
+    for one in conflicts:
+        yield f"  {one['what']}"
+        yield f"    here:  {one['here']}"
+        yield f"    there: {one['there']}"
+
+
 def _share(data: Any) -> str:
     total = int(data.get("total") or 0)
     return f"{100 * int(data['sent']) // total} %" if total else ""
@@ -152,6 +166,9 @@ def _plain(event: Event, console: Console) -> None:
         who = f" {data['hardware_id']}" if data.get("hardware_id") else ""
         hint = f" - {data['hint']}" if data.get("hint") and data["state"] in ("fail", "wrong", "stopped") else ""
         console.print(f"{event.slot}:{who} {data['text']}{hint}", soft_wrap=True, markup=False)
+    elif event.kind in ("line.offline", "line.online"):
+        for line in _told(event):
+            console.print(line, style="bold yellow", soft_wrap=True, markup=False)
     elif event.kind == "line.warning":
         console.print(f"warning: {event.data['message']}", style="yellow", soft_wrap=True, markup=False)
     elif event.kind in ("slot.question", "line.bug", "attempt.unknown"):

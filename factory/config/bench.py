@@ -19,12 +19,16 @@ class StationSection(Section):
     `checkpoints` and to `checkpoint_copy`, which lies on another disk; signed with `signing_key` (an OpenSSH private
     key of kind Ed25519) where there is one.
 
+    `offline` is the station's journal, a file that a line goes on in while a ledger on a server is away (none: the line
+    stops then).
+
     `stage` is what the station does with units, one of the product's [[stage]] (none: it flashes). A slot stops after
     `stop_slot_after` equal failures in a row, a lot after `stop_lot_after`; 0 is never.
     """
 
     name: Name
     ledger: Name = "sqlite:///ledger.db"
+    offline: Name | None = None
     transcripts: Name = "transcripts"
     checkpoints: Name = "checkpoints"
     checkpoint_copy: Name | None = None

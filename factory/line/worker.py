@@ -63,7 +63,8 @@ class Worker:
         if not self._watch.wait_present():
             return
         while not self._lot_stopped() and self._reserve():
-            finished = self._attempt()
+            with self._setup.ledger.working():
+                finished = self._attempt()
             if self._stopping.is_due and not self._looked_at():
                 return
             if self._await_removal(0.0 if finished is None else finished.booting_until):
