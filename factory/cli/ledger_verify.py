@@ -77,7 +77,8 @@ def verify(
         manifests = [check_manifest(book, path, allowed) for path in manifest or ()]
         findings += (finding for checked in manifests for finding in checked.findings)
         if files:
-            looked = file_findings(book, _folders(station, folder or ()))
+            transcripts = station.folder / station.station.transcripts if station else None
+            looked = file_findings(book, _folders(station, folder or ()), transcripts)
             findings += looked.findings
     wrong = any(finding.severity is Severity.ERROR for finding in findings)
     if json:
@@ -100,8 +101,7 @@ def verify(
 def _folders(station: Bench | None, more: Sequence[Path]) -> tuple[Path, ...]:
     from factory.ledger.checkpoints import folders_of
 
-    own = () if station is None else (*folders_of(station), station.folder / station.station.transcripts)
-    return (*more, *own)
+    return (*more, *(folders_of(station) if station is not None else ()))
 
 
 def _said(checked: CheckedManifest) -> str:

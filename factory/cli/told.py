@@ -220,6 +220,7 @@ _TELLERS: Mapping[str, Callable[[Data], str]] = {
     "pool.written": _pool("the unit shows"),
     "pool.not-taken": _pool("the unit did not take"),
     "pool.burned": _pool("never gives again"),
+    "pool.imported": lambda data: f"pool {data.get('pool')}: {data.get('values')} values of {data.get('file')}",
     "cloud.intent": _cloud("asked to register"),
     "cloud.registered": _cloud("registered"),
     "cloud.refused": _cloud("refused"),

@@ -34,7 +34,8 @@ def life_of(connection: Connection, unit: int) -> UnitHistory:
     lines = connection.execute(listed).all()
     ids = {value.value for value in values if value.kind == HARDWARE_ID}
     ids |= {attempt.hardware_id for attempt in own if attempt.hardware_id is not None}
-    loose = _of_uploads(connection, lines, ids) + _of_itself(connection, ids, {attempt.id for attempt in own})
+    names = ids | {value.value for value in values}
+    loose = _of_uploads(connection, lines, ids) + _of_itself(connection, names, {attempt.id for attempt in own})
     return UnitHistory(
         unit=unit,
         state=row.state,
@@ -117,9 +118,9 @@ def _states(data: Mapping[str, object], ids: set[str]) -> list[str]:
     return found or (["rejected"] if refused else [])
 
 
-def _of_itself(connection: Connection, ids: set[str], own: set[int]) -> list[Event]:
-    """Its cards, and the board whose place it took."""
-    return [event for event in events_about(connection, ids) if event.attempt not in own]
+def _of_itself(connection: Connection, names: set[str], own: set[int]) -> list[Event]:
+    """Its cards, its values of pools, and the board whose place it took."""
+    return [event for event in events_about(connection, names) if event.attempt not in own]
 
 
 def _in_order(told: Sequence[Event], loose: Iterable[Event]) -> tuple[Event, ...]:

@@ -12,6 +12,7 @@ from factory.ledger.journal import append, as_event
 from factory.ledger.mentions import events_about
 from factory.ledger.office import Office
 from factory.ledger.schema import attempts, events, upload_rows
+from factory.ledger.stage_tables import pruned_transcripts
 from factory.values import Event
 
 WRITTEN = "upload.manifest"
@@ -66,6 +67,16 @@ class ManifestDesk(Office):
         query = select(events).where(events.c.kind.in_(FILE_KINDS)).order_by(events.c.station, events.c.seq)
         with self._store.reading() as connection:
             return tuple(as_event(row) for row in connection.execute(query))
+
+    def kept_transcripts(self) -> tuple[str, ...]:
+        """The names of this station's transcripts that were not removed on purpose."""
+        mine = attempts.c.station == self._store.signature.station
+        gone = pruned_transcripts.c
+        pruned = select(gone.name).where(gone.station == self._store.signature.station)
+        query = select(attempts.c.transcript).where(mine, attempts.c.transcript.is_not(None))
+        query = query.where(attempts.c.transcript != "", attempts.c.transcript.not_in(pruned))
+        with self._store.reading() as connection:
+            return tuple(connection.execute(query.order_by(attempts.c.id)).scalars())
 
 
 def _listed(connection: Connection, upload: str) -> tuple[ListedUnit, ...]:

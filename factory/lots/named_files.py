@@ -34,6 +34,9 @@ class Named(Protocol):
     def file_events(self) -> tuple[Event, ...]:
         """The events that name a file and its hash."""
 
+    def kept_transcripts(self) -> tuple[str, ...]:
+        """The names of this station's transcripts that were not removed on purpose."""
+
 
 @dataclass(frozen=True, slots=True)
 class NamedFile:
@@ -66,9 +69,9 @@ class LookedUp:
         return f"files: {', '.join(parts)}"
 
 
-def file_findings(ledger: Named, folders: Sequence[Path]) -> LookedUp:
-    """Look for every file that the ledger names by hash, where it was written and in `folders`. Raises FileError for
-    one that cannot be read.
+def file_findings(ledger: Named, folders: Sequence[Path], transcripts: Path | None = None) -> LookedUp:
+    """Look for every file that the ledger names by hash, where it was written and in `folders`, and for this station's
+    transcripts, which have no hash, in theirs. Raises FileError for one that cannot be read.
     """
     sound = missing = elsewhere = 0
     findings: list[Finding] = []
@@ -85,6 +88,13 @@ def file_findings(ledger: Named, folders: Sequence[Path]) -> LookedUp:
             missing += 1
             if missing <= _SHOWN:
                 findings.append(_missing(file))
+    for name in ledger.kept_transcripts() if transcripts is not None else ():
+        if (transcripts or Path()).joinpath(name).is_file():
+            sound += 1
+            continue
+        missing += 1
+        if missing <= _SHOWN:
+            findings.append(_missing(NamedFile("transcript", name, "", transcripts, "")))
     return LookedUp(sound, missing, elsewhere, tuple(findings))
 
 
