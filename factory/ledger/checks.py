@@ -19,6 +19,7 @@ from factory.ledger import (
     pool_states,
     restores,
     sqlite,
+    stage_agreement,
 )
 from factory.ledger.attempts import OPEN_STATES, as_attempt
 from factory.ledger.errors import LedgerError
@@ -52,6 +53,7 @@ def _verify(connection: Connection) -> tuple[Finding, ...]:
             *_chains(connection),
             *_constraints(connection),
             *_states(connection),
+            *_stages(connection),
             *pool_states.faults(connection),
         )
     )
@@ -63,7 +65,8 @@ def doctor(connection: Connection) -> tuple[Finding, ...]:
     if any(fault.code in (_FILE, _SCHEMA) for fault in faults):
         return faults
     return (*faults, *_in_between(connection), *_restores(connection), *_media(connection), *_hooks(connection),
-            *_clouds(connection), *pool_states.findings(connection), *_labels(connection))  # fmt: skip
+            *_clouds(connection), *pool_states.findings(connection), *_labels(connection),
+            *_stops(connection))  # fmt: skip
 
 
 def damage(error: LedgerError) -> Finding:
@@ -113,6 +116,11 @@ def _states(connection: Connection) -> Iterator[Finding]:
         yield Finding("LEDGER-STATE", Severity.ERROR, f"unit {row.id}", what, _KEEP)
 
 
+def _stages(connection: Connection) -> Iterator[Finding]:
+    for number, what in stage_agreement.untold(connection):
+        yield Finding("LEDGER-STATE", Severity.ERROR, f"stage result {number}", what, _KEEP)
+
+
 def _in_between(connection: Connection) -> Iterator[Finding]:
     states = [str(state) for state in (*OPEN_STATES, AttemptState.UNKNOWN)]
     query = select(attempts).where(attempts.c.state.in_(states)).order_by(attempts.c.id)
@@ -126,6 +134,12 @@ def _in_between(connection: Connection) -> Iterator[Finding]:
         code = "LEDGER-UNKNOWN" if unknown else "LEDGER-OPEN"
         what = f"unit {attempt.hardware_id}: {attempt.place()}"
         yield Finding(code, Severity.WARNING, f"attempt {attempt.id}", what, hint)
+
+
+def _stops(connection: Connection) -> Iterator[Finding]:
+    for stop in stage_agreement.standing(connection):
+        hint = "Find out why. The line goes on with --accept-failures REASON."
+        yield Finding("LEDGER-STOPPED", Severity.WARNING, f"lot {stop.lot}", stop.told(), hint)
 
 
 def _restores(connection: Connection) -> Iterator[Finding]:

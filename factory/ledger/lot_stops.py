@@ -15,8 +15,9 @@ from factory.errors import UsageError
 from factory.ledger.attempts import INTERRUPTED
 from factory.ledger.first_articles import STOPPED
 from factory.ledger.journal import append
-from factory.ledger.records import as_text, as_time
+from factory.ledger.records import as_text
 from factory.ledger.schema import attempts
+from factory.ledger.stage_agreement import as_stop
 from factory.ledger.stage_records import LotStop
 from factory.ledger.stage_tables import lot_stops, stage_results
 from factory.ledger.store import Writer
@@ -29,7 +30,7 @@ NOT_COUNTED = frozenset({INTERRUPTED, "line.interrupted", "line.removed", STOPPE
 def standing(connection: Connection, lot: str) -> LotStop | None:
     """The stop of a lot that nobody has accepted yet."""
     row = connection.execute(_standing(lot)).first()
-    return None if row is None else _stop(row)
+    return None if row is None else as_stop(row)
 
 
 def judge(writer: Writer, lot: str, stage: str, after: int) -> LotStop | None:
@@ -76,7 +77,7 @@ def accept(writer: Writer, lot: str, reason: str) -> LotStop:
         "after_result": _newest(writer.connection, stage_results),
     }
     writer.connection.execute(update(lot_stops).where(lot_stops.c.id == row.id).values(**values))
-    stop = _stop(row)
+    stop = as_stop(row)
     told = {"lot": lot, "stage": stop.stage, "code": stop.code, "failures": stop.failures, "reason": reason}
     append(writer, "lot.accepted", slot=stop.slot, data=told)
     return stop
@@ -106,7 +107,3 @@ def _newest(connection: Connection, table: Table) -> int:
 
 def _standing(lot: str) -> Select[Any]:
     return select(lot_stops).where(lot_stops.c.lot == lot, lot_stops.c.accepted.is_(None))
-
-
-def _stop(row: Row[Any]) -> LotStop:
-    return LotStop(row.lot, row.stage, row.code, row.cause, row.failures, row.station, row.slot, as_time(row.at))

@@ -6,12 +6,13 @@ import time
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from factory.errors import UsageError
 from factory.ledger import Ledger, Refused, StagedUnit, StagePlace, UploadFile
 from factory.ledger.pool_records import Want
 from factory.values import UnitState
-from tests.ledger.made import BINDING, LOT, admit, facts, identity, make_pass, opened
+from tests.ledger.made import BINDING, LOT, admit, bare, facts, identity, make_pass, opened
 from tests.ledger.test_pools import SPEC, bring, give, run
 
 STAGES = ("flash", "test", "pack")
@@ -185,3 +186,20 @@ def test_what_a_pool_gave_is_known_and_nothing_is_given(ledger: Ledger) -> None:
     assert known is not None
     assert (known.values, known.fresh, other) == (given.values, False, None)
     assert ledger.pool_states()[0].given == 1
+
+
+def test_what_is_wrong_with_stages_is_found(ledger: Ledger) -> None:
+    for number in (1, 2):
+        fail(ledger, number, "unit.gone")
+    ledger.judge_lot(LOT, "", after=2)
+    (stopped,) = [finding for finding in ledger.doctor() if finding.code == "LEDGER-STOPPED"]
+    assert "2 units in a row failed with unit.gone" in stopped.message
+    make_pass(ledger, 3, serial="SN3")
+    staged = require(ledger, "test", 3, serial="SN3")
+    ledger.stage_failed(place("test"), staged, "check.signal", "weak", [])
+    with bare(ledger) as connection:
+        connection.execute(text("UPDATE stage_results SET outcome = 'passed'"))
+    (wrong,) = ledger.verify()
+    assert (wrong.code, "no event says so" in wrong.message) == ("LEDGER-STATE", True)
+    with bare(ledger) as connection:
+        connection.execute(text("UPDATE stage_results SET outcome = 'failed'"))
