@@ -23,16 +23,17 @@ from factory.ledger.carrying import DEBT, copy_along, learn_cells, take_along, v
 from factory.ledger.claim import Claim, Value
 from factory.ledger.opening import open_ledger
 from factory.ledger.records import as_data, as_text
-from factory.ledger.schema import attempts, events, lots
+from factory.ledger.schema import attempts, events, lots, units
 from factory.ledger.station import StationLock
 from factory.ledger.store import Clock, Store, Writer, utc_now
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What was done in a journal and is not on the server yet: attempts, and since when (ISO 8601, UTC)."""
+    """What was done in a journal and is not on the server yet: attempts, units, and since when (ISO 8601, UTC)."""
 
     attempts: int
+    units: int
     since: str
 
     def __str__(self) -> str:
@@ -149,7 +150,8 @@ def work_in(connection: Connection) -> Work | None:
     if first is None:
         return None
     count = connection.execute(select(func.count()).select_from(attempts)).scalar_one()
-    return Work(int(count), str(first))
+    made = connection.execute(select(func.count()).select_from(units)).scalar_one()
+    return Work(int(count), int(made), str(first))
 
 
 @contextlib.contextmanager

@@ -312,9 +312,9 @@ class StationLedger(Ledger):
 
     def _standing(self) -> str:
         work = self._journal.work()
-        count = 0 if work is None else work.attempts
+        count = 0 if work is None else work.units
         since = "" if self._since is None else f" since {self._since:%H:%M}"
-        return f"OFFLINE{since}, {count} unit{'' if count == 1 else 's'} wait for sync"
+        return f"OFFLINE{since}, {count} {'unit waits' if count == 1 else 'units wait'} for sync"
 
     def _say(self, kind: str, message: str, **more: object) -> None:
         data = {"message": message, "ledger": self.location, **more}

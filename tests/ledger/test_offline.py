@@ -110,7 +110,7 @@ def test_units_are_made_while_the_server_is_away(floor: Floor) -> None:
     with book.working(), pytest.raises(Refused):
         make_pass(book, 2, serial="SN2")
     message = floor.told("line.offline")[-1].data["message"]
-    assert str(message).startswith("OFFLINE since ") and str(message).endswith(", 2 units wait for sync")
+    assert str(message).startswith("OFFLINE since ") and str(message).endswith(", 1 unit waits for sync")
     floor.mend(book)
     assert "online again: 2 attempts synced" in str(floor.told("line.online")[-1].data["message"])
     server = floor.server()
