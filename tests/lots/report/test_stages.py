@@ -18,10 +18,12 @@ _GOES = (
 )
 
 
+_PLACE = {"station": "S2", "slot": "A"}
+
+
 def with_stages() -> LotRecords:
     rows: list[dict[str, object]] = [
-        {"stage": stage, "unit": unit, "attempt": unit, "number": 1, "outcome": outcome, "code": code, "cause": "<b>"}
-        | {"station": "S2", "slot": "A"}
+        dict(stage=stage, unit=unit, attempt=unit, number=1, outcome=outcome, code=code, cause="<b>", **_PLACE)
         for stage, unit, outcome, code in _GOES
     ]
     flashed = records([Try(unit=unit, at=60.0 * unit) for unit in (1, 2, 3)])
