@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
 from factory.errors import Exit, FactoryError, UsageError
-from factory.ledger.attempts import newest_of
-from factory.ledger.claim import HARDWARE_ID, MAC, SERIAL
 from factory.ledger.journal import append
+from factory.ledger.pool_overlaps import overlaps
 from factory.ledger.pool_records import PlacedRun, PoolFile, PoolImported
 from factory.ledger.pool_tables import pool_gate, pool_ranges, pools
 from factory.ledger.records import as_text, as_time
-from factory.ledger.schema import identity_values
 from factory.ledger.store import Writer
-from factory.values.pools import Numbered, PoolKind, PoolSpec, Run
+from factory.values.pools import Numbered, PoolSpec
 
 _SHOWN = 10
+_MOST = 1000
 _GATE = 1
-# Values of units that are named for one range.
-_NAMED = 3
 
 
 class PoolTaken(FactoryError):  # noqa: N818 - reads as what happened
@@ -33,8 +31,9 @@ class PoolTaken(FactoryError):  # noqa: N818 - reads as what happened
     def __init__(self, file: str, reasons: tuple[str, ...]) -> None:
         lines = "".join(f"\n  {reason}" for reason in reasons[:_SHOWN])
         more = f"\n  and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
+        count = f"at least {_MOST}" if len(reasons) >= _MOST else len(reasons)
         super().__init__(
-            f"{file} was not imported: {len(reasons)} of its ranges have values that are taken{lines}{more}",
+            f"{file} was not imported: {count} overlaps with what somebody has{lines}{more}",
             hint="A value is given once. Ask the supplier for other ranges, or leave these out of the file.",
         )
         self.reasons = reasons
@@ -49,7 +48,7 @@ def take_in(writer: Writer, spec: PoolSpec, file: PoolFile, runs: Sequence[Place
     _pass_gate(writer)
     pool = bound(writer, spec)
     _require_new(writer.connection, file)
-    reasons = tuple(reason for placed in runs for reason in _taken(writer.connection, placed))
+    reasons = tuple(itertools.islice(overlaps(writer.connection, runs), _MOST))
     if reasons:
         raise PoolTaken(file.name, reasons)
     rows = list(_rows(writer, pool, spec, file, runs))
@@ -126,47 +125,6 @@ def _require_new(connection: Connection, file: PoolFile) -> None:
 def _pass_gate(writer: Writer) -> None:
     if writer.connection.execute(select(pool_gate).with_for_update()).first() is None:
         writer.connection.execute(insert(pool_gate).values(id=_GATE))
-
-
-def _taken(connection: Connection, placed: PlacedRun) -> Iterator[str]:
-    run, where, overlaps = placed.run, f"{placed.place} ({placed.run})", False
-    mine = pool_ranges.c
-    row = (mine.kind == str(run.kind)) & (mine.prefix == run.prefix) & (mine.width == run.width)
-    query = select(pool_ranges, pools.c.product, pools.c.name.label("pool_name")).join(pools)
-    for other in connection.execute(query.where(row, mine.low <= run.high, mine.high >= run.low).order_by(mine.low)):
-        theirs = Run(run.kind, run.prefix, run.width, other.low, other.high)
-        yield (
-            f"{where} overlaps {theirs} of pool {other.pool_name} of product {other.product}, "
-            f"imported from {other.file} {other.place} at {as_time(other.at):%Y-%m-%d %H:%M:%S} UTC"
-        )
-        overlaps = True
-    # The units of a range that is here already need not be told one by one.
-    for value, unit in () if overlaps else _owned(connection, run):
-        last = newest_of(connection, unit)
-        yield f"{where} has {value}, which unit {last.hardware_id} owns: {last.place()}"
-
-
-def _owned(connection: Connection, run: Run) -> Iterator[tuple[str, int]]:
-    """Some values of the run that units have. Texts of one length with one beginning sort as their numbers do."""
-    kinds = (MAC,) if run.kind is PoolKind.MAC else (SERIAL, HARDWARE_ID)
-    values = identity_values.c
-    between = values.value.between(run.text(run.low), run.text(run.high))
-    query = select(values.value, values.unit).where(values.kind.in_(kinds), between).order_by(values.value)
-    named = 0
-    for value, unit in connection.execute(query.execution_options(yield_per=500)):
-        if _in_run(run, value):
-            yield value, unit
-            named += 1
-            if named == _NAMED:
-                return
-
-
-def _in_run(run: Run, text: str) -> bool:
-    try:
-        found = Numbered.parse(run.kind, text)
-    except FactoryError:  # a hardware id of another form is none of the run's values
-        return False
-    return (found.prefix, found.width) == (run.prefix, run.width) and run.low <= found.number <= run.high
 
 
 def _rows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +55,8 @@ def import_pool(ledger: Pools, product: Product, name: str, path: Path) -> Impor
     lines = read_lines(path, spec.kind)
     findings = [*lines.findings, *_doubles(lines.runs)]
     runs = _joined(lines.runs)
-    findings += [finding for placed in runs for finding in _judged(placed, product.identity.rules)]
+    known = placeholders()
+    findings += [finding for placed in runs for finding in _judged(placed, product.identity.rules, known)]
     if not lines.runs and not findings:
         findings.append(Finding("POOL-EMPTY", Severity.ERROR, "file", "there is no value in it"))
     if any(finding.severity is Severity.ERROR for finding in findings):
@@ -101,8 +103,8 @@ def _same_row(one: Run, other: Run) -> bool:
     return (one.kind, one.prefix, one.width) == (other.kind, other.prefix, other.width)
 
 
-def _judged(placed: PlacedRun, rules: RulesSection) -> Iterator[Finding]:
-    """What a unit could not have as its address (spreadsheet reference, section 8)."""
+def _judged(placed: PlacedRun, rules: RulesSection, known: Sequence[Mac]) -> Iterator[Finding]:
+    """What a unit could not have as its address (spreadsheet reference, section 8); `known` are the placeholders."""
     run = placed.run
     if run.kind is not PoolKind.MAC:
         return
@@ -117,11 +119,15 @@ def _judged(placed: PlacedRun, rules: RulesSection) -> Iterator[Finding]:
             yield _error("MAC-LAA", placed, "is locally administered; not allowed by this product", hint)
     else:
         yield from _outside(placed, rules.oui)
-    for mac in placeholders():
-        if run.low <= mac.number <= run.high:
-            defect = mac.defect()
-            why = "" if defect is None else defect[1]
-            yield _error("ID-SENTINEL", placed, f"has {mac}, which {why}", "Leave it out of the range: no unit passes.")
+    low, high = bisect.bisect_left(known, run.low, key=_number), bisect.bisect_right(known, run.high, key=_number)
+    for mac in known[low:high]:
+        defect = mac.defect()
+        why = "" if defect is None else defect[1]
+        yield _error("ID-SENTINEL", placed, f"has {mac}, which {why}", "Leave it out of the range: no unit passes.")
+
+
+def _number(mac: Mac) -> int:
+    return mac.number
 
 
 def _outside(placed: PlacedRun, blocks: Sequence[str]) -> Iterator[Finding]:

@@ -139,7 +139,8 @@ def test_an_admitted_unit_owns_its_cell(ledger: Ledger, state: AttemptState | No
     attempt = admit(ledger, given, serial="SN1", state=state)
     (unit,) = ledger.trace("SN1").units
     assert [event.attempt for event in unit.events if event.kind == "pool.bound"] == [attempt]
-    assert "pool.given" in [event.kind for event in ledger.trace(made.mac(0x11).colons).events]
+    told = ledger.trace(made.mac(0x11).colons)
+    assert "pool.given" in [event.kind for event in (*told.events, *told.units[0].events)]
     assert give(ledger, "SN1", 0x10, 0x11).values == given.values  # nothing would be written: admission judges it
     if state is AttemptState.FAILED:
         assert give(ledger, "SN1").values == given.values  # it lost them: written again
