@@ -105,7 +105,8 @@ def _named(cells: Sequence[str | float]) -> Mapping[str, int]:
     """The columns by their meaning where the first row names them; empty where it is no header."""
     found: dict[str, int] = {}
     for at, cell in enumerate(cells):
-        meaning = _HEADER.get(re.sub(r"[^a-z]", "", str(cell).lower()))
+        # A name has no digit: SN0001 is a serial.
+        meaning = _HEADER.get(re.sub(r"[\s._-]", "", str(cell).lower()))
         if meaning is not None:
             found.setdefault(meaning, at)
     return found if "first" in found else {}

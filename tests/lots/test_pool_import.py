@@ -139,6 +139,15 @@ def test_serials_have_hyphens_of_their_own(tmp_path: Path) -> None:
     assert "may be a range, or one serial" in findings[0]
 
 
+def test_a_first_value_is_not_taken_for_a_name(tmp_path: Path) -> None:
+    for first in ("SN0000", "FROM1", "Mac-7", "value_1"):
+        runs, findings = lines(tmp_path, f"{first}\nX0001\n", PoolKind.SERIAL)
+        assert ([text for _, text in runs], findings) == ([first, "X0001"], [])
+    for name in ("SN", "Serial Number", "serial-number", "VALUE", "First"):
+        runs, findings = lines(tmp_path, f"{name}\nX0001\n", PoolKind.SERIAL)
+        assert ([text for _, text in runs], findings) == (["X0001"], [])
+
+
 def test_a_workbook_whose_serials_became_numbers(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     sheet = book.active
