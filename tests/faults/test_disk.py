@@ -156,7 +156,6 @@ def test_a_folder_for_temporary_files_that_is_full(disk: Path, tmp_path: Path, m
             str(tmp_path / "o"),
         ],
         ["ledger", "verify", "--files"],
-        ["ledger", "trace", "S1"],
         ["ledger", "backup", str(tmp_path / "copy.db")],
     )
     for call in calls:
