@@ -91,7 +91,7 @@ def _judge(check: CheckSection, answer: Completed, known: Mapping[str, str]) -> 
     """What the unit said, and what is wrong with it."""
     said = answer.stdout.decode("utf-8", "backslashreplace").strip()
     shown = excerpt(answer.stdout, _SHOWN)
-    value = shown.strip('"') if said else ""
+    value = " ".join(shown.strip('"').split()) if said else ""
     if answer.status != check.status:
         also = excerpt(answer.stderr or answer.stdout, _SHOWN)
         return value, f"ended with status {answer.status} and not {check.status}: {also}"

@@ -45,7 +45,7 @@ class Plant(Floor):
     stages = STAGES
 
     def open(self) -> None:
-        if "[[stage]]" not in self.product_file.read_text():
+        if "\n[[stage]]" not in self.product_file.read_text():
             with self.product_file.open("a") as file:
                 file.write(self.stages)
             for unit in self.bench.units:
