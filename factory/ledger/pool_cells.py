@@ -193,7 +193,8 @@ def _give_next(writer: Writer, pool: Row[Any], want: Want, slot: str) -> Given:
             put(writer, pool, value, BURNED, key=None, slot=slot, reason=reason)
             continue
         put(writer, pool, value, GIVEN, key=want.key, slot=slot, reason=None)
-        return _given(want, value, fresh=True, remaining=pool_leases.remaining(writer.connection, pool.id))
+        remaining = pool_leases.remaining(writer.connection, pool.id, spec.low_water)
+        return _given(want, value, fresh=True, remaining=remaining)
 
 
 def put(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from factory.errors import UsageError
 from factory.ledger.errors import Refused
@@ -13,10 +14,11 @@ from factory.ledger.pool_imports import find
 from factory.ledger.pool_tables import pool_leases, pool_ranges
 from factory.ledger.records import as_text
 from factory.ledger.store import Writer
-from factory.values.pools import Run, text_of
+from factory.values.pools import text_of
 
 # Ranges looked at in one go; a list of single values has many.
 _AT_ONCE = 50
+_taken = update(pool_ranges).where(pool_ranges.c.id == bindparam("range")).values(taken=bindparam("now"))
 
 
 def lease(writer: Writer, product: str, name: str, station: str, cells: int) -> int:
@@ -32,18 +34,26 @@ def lease(writer: Writer, product: str, name: str, station: str, cells: int) -> 
 
 def take(writer: Writer, pool: int, name: str, station: str, cells: int) -> int:
     """Lease up to so many cells of a pool, the oldest ranges first; returns how many."""
+    signed = {"at": as_text(writer.now), **writer.signature.columns(), "station": station}
     left = cells
+    leased: list[dict[str, Any]] = []
     while left:
         mine = pool_ranges.c
         open_ranges = select(pool_ranges).where(mine.pool == pool, mine.taken < mine.cells).order_by(mine.id)
         rows = writer.connection.execute(open_ranges.limit(_AT_ONCE).with_for_update()).all()
         if not rows:
             break
-        for row in rows:
+        taken = []
+        for row in rows[:left]:
             count = min(left, row.cells - row.taken)
             if count:
-                _lease_from(writer, row, name, station, count)
+                leased.append(_lease_from(row, count) | signed)
+                taken.append({"range": row.id, "now": row.taken + count})
                 left -= count
+        writer.connection.execute(_taken, taken)
+    if leased:
+        writer.connection.execute(insert(pool_leases), leased)
+        _tell(writer, name, station, leased)
     return cells - left
 
 
@@ -60,14 +70,19 @@ def next_cell(writer: Writer, pool: int, station: str) -> str | None:
     return text_of(row.kind, row.prefix, row.width, row.first + row.next * row.stride)
 
 
-def remaining(connection: Connection, pool: int) -> int:
-    """Cells that no station has given yet, by whomever they are leased."""
+def remaining(connection: Connection, pool: int, enough: int) -> int:
+    """Cells that no station has given yet, by whomever they are leased. Exact below `enough`; from there on it only
+    says that there are so many: a list of single values has a range for each.
+    """
     ranges, leases = pool_ranges.c, pool_leases.c
-    free = select(func.coalesce(func.sum(ranges.cells - ranges.taken), 0))
-    leased = select(func.coalesce(func.sum(leases.cells - leases.next), 0))
-    unleased = connection.execute(free.where(ranges.pool == pool, ranges.taken < ranges.cells)).scalar_one()
-    ungiven = connection.execute(leased.where(leases.pool == pool, leases.next < leases.cells)).scalar_one()
-    return int(unleased) + int(ungiven)
+    free = select((ranges.cells - ranges.taken).label("left")).where(ranges.pool == pool, ranges.taken < ranges.cells)
+    leased = select((leases.cells - leases.next).label("left")).where(leases.pool == pool, leases.next < leases.cells)
+    total = 0
+    for query in (leased, free):
+        # Each of them has one cell at least.
+        some = query.limit(enough + 1).subquery()
+        total += int(connection.execute(select(func.coalesce(func.sum(some.c.left), 0))).scalar_one())
+    return total
 
 
 def leased_to(connection: Connection, pool: int) -> dict[str, int]:
@@ -98,14 +113,22 @@ def no_pool(product: str, name: str) -> UsageError:
     )
 
 
-def _lease_from(writer: Writer, row: Row[Any], name: str, station: str, count: int) -> None:
-    first = row.first + row.taken * row.stride
+def _lease_from(row: Row[Any], count: int) -> dict[str, Any]:
+    """The lease of a range's next cells."""
     values = {column: getattr(row, column) for column in ("pool", "kind", "prefix", "width", "stride")}
-    values |= {"first": first, "cells": count, "next": 0, "at": as_text(writer.now)}
-    writer.connection.execute(insert(pool_leases).values(**values, **writer.signature.columns() | {"station": station}))
-    taken = update(pool_ranges).where(pool_ranges.c.id == row.id).values(taken=row.taken + count)
-    writer.connection.execute(taken)
-    last = first + (count - 1) * row.stride
-    run = Run(row.kind, row.prefix, row.width, first, last)
-    told = {"pool": name, "station": station, "cells": count, "first": run.text(first), "last": run.text(last)}
+    return values | {"first": row.first + row.taken * row.stride, "cells": count, "next": 0}
+
+
+def _tell(writer: Writer, name: str, station: str, leased: Sequence[Mapping[str, Any]]) -> None:
+    """One event for all that was leased: the first value and the last, and in how many pieces."""
+    first, last = leased[0], leased[-1]
+    end = last["first"] + (last["cells"] - 1) * last["stride"]
+    told = {
+        "pool": name,
+        "station": station,
+        "cells": sum(one["cells"] for one in leased),
+        "pieces": len(leased),
+        "first": text_of(first["kind"], first["prefix"], first["width"], first["first"]),
+        "last": text_of(last["kind"], last["prefix"], last["width"], end),
+    }
     append(writer, "pool.leased", data=told)

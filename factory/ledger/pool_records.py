@@ -53,7 +53,7 @@ class Want:
 class Given:
     """The cell of a unit: the pool's name, its first value as text, and all of them; `fresh` when it was given now.
 
-    `remaining` is how many cells of the pool no unit has, None where nobody counted.
+    `remaining` is how many cells of the pool no unit has, exact below its low water; None where nobody counted.
     """
 
     pool: str
