@@ -94,7 +94,7 @@ class _Model:
         """Everything but the events."""
         key, lot = self._base + number, lot_of(number)
         yield units, tuple(self._named(self._unit | {"id": key}, number).values())
-        attempt = self._attempt | {"id": key, "unit": key, "lot": lot}
+        attempt = self._attempt | {"id": key, "unit": key, "lot": lot, "station": STATION}
         yield attempts, tuple(self._named(attempt, number).values())
         yield passes, tuple((self._passed | {"id": key, "unit": key, "attempt": key, "lot": lot}).values())
         unit, mine = list(identity_values.c.keys()).index("unit"), list(sightings.c.keys()).index("attempt")
@@ -128,6 +128,7 @@ class _Model:
         pairs = ":".join(colons[at : at + 2] for at in (0, 2, 4))
         text = text.replace("b827ebffffff", f"b827eb{short}").replace("b8:27:eb:ff:ff:ff", f"b8:27:eb:{pairs}")
         text = text.replace(f"SN{_MODEL}", f"SN{number}").replace(f"sn{_MODEL}", f"sn{number}")
+        text = text.replace(f'"lot":"{self._lot["name"]}"', f'"lot":"{lot_of(number)}"')
         return text.replace(f'"unit":{self._unit["id"]},', f'"unit":{self._base + number},')
 
 

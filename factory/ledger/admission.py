@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert, update
 from factory.ledger import attempts as journal_of_attempts
 from factory.ledger import cloud_ids, naming, orders, pool_cells
 from factory.ledger.claim import SERIAL, Claim, Owner, Verdict, claim_of, judge, name_value, shown_by
+from factory.ledger.direct import Direct
 from factory.ledger.errors import Refused
 from factory.ledger.journal import append
 from factory.ledger.order_records import folded
@@ -21,7 +22,7 @@ from factory.ledger.schema import identity_values, units
 from factory.ledger.store import Writer
 from factory.values import AttemptState, Facts, Identity, UnitState, Work, canonical
 
-_insert_unit = insert(units)
+_insert_unit = Direct(insert(units).returning(units.c.id))
 
 
 def admit(
@@ -136,9 +137,8 @@ def _row(identity: Identity | None, lot: str, slot: str, fingerprint: str | None
 
 def _new_unit(writer: Writer, claim: Claim, identity: Identity, slot: str) -> int:
     row = {"state": str(UnitState.OPEN), "serial": claim.serial, "first_seen": as_text(writer.now), "slot": slot}
-    key = writer.connection.execute(_insert_unit, row | writer.signature.columns()).inserted_primary_key
-    assert key is not None
-    unit: int = key[0]
+    (key,) = _insert_unit.rows(writer.connection, row | writer.signature.columns())
+    unit: int = key.id
     values = {value: claim.names.get(value, "") for value in claim.owned}
     values |= {name_value(identity.device_name): identity.device_name.text, **cloud_ids.of_identity(identity)}
     owned_now = [

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, bindparam, false, insert, or_, select, u
 
 from factory.ledger import labels
 from factory.ledger.claim import HARDWARE_ID, MAC, SERIAL, Value
+from factory.ledger.direct import Direct
 from factory.ledger.journal import append
 from factory.ledger.records import Attempt, as_text, as_time
 from factory.ledger.rows import insert_rows
@@ -44,19 +45,21 @@ _EMPTY: Mapping[str, Any] = {
     "number": 0,
     "note": "",
 }
-_begin = insert(attempts).values(_of_lot)
+_begin = Direct(insert(attempts).values(_of_lot).returning(attempts.c.id))
 _moves = {
-    state: update(attempts)
-    .where(
-        attempts.c.id == bindparam("moved"),
-        or_(false(), *(attempts.c.state == str(before) for before, after in NEXT.items() if state in after)),
+    state: Direct(
+        update(attempts)
+        .where(
+            attempts.c.id == bindparam("moved"),
+            or_(false(), *(attempts.c.state == str(before) for before, after in NEXT.items() if state in after)),
+        )
+        .returning(*(attempts.c[name] for name in ("id", "unit", "number", "lot", "slot", "hardware_id")))
     )
-    .returning(*(attempts.c[name] for name in ("id", "unit", "number", "lot", "slot", "hardware_id")))
     for state in AttemptState
 }
 # A unit that was set aside while it was at work stays aside.
-_pass_unit = update(units).where(units.c.id == bindparam("unit"), units.c.state != str(UnitState.QUARANTINED))
-_pass = insert(passes)
+_pass_unit = Direct(update(units).where(units.c.id == bindparam("unit"), units.c.state != str(UnitState.QUARANTINED)))
+_pass = Direct(insert(passes))
 
 
 def as_attempt(row: Row[Any] | SimpleNamespace) -> Attempt:
@@ -100,11 +103,10 @@ def newest_of(connection: Connection, unit: int) -> Attempt:
 def begin(writer: Writer, values: Mapping[str, Any], shown: frozenset[Value]) -> Attempt:
     """Insert an attempt with what its lot is made with now, and what its unit showed."""
     row = {**_EMPTY, **writer.signature.columns(), "started": as_text(writer.now), **values}
-    key = writer.connection.execute(_begin, row | {"of_lot": row["lot"]}).inserted_primary_key
-    assert key is not None
-    seen = [{"attempt": key[0], "kind": kind, "value": value} for kind, value in sorted(shown)]
+    (key,) = _begin.rows(writer.connection, row | {"of_lot": row["lot"]})
+    seen = [{"attempt": key.id, "kind": kind, "value": value} for kind, value in sorted(shown)]
     insert_rows(writer.connection, sightings, seen)
-    return as_attempt(SimpleNamespace(**row, id=key[0]))
+    return as_attempt(SimpleNamespace(**row, id=key.id))
 
 
 def move(
@@ -125,17 +127,17 @@ def move(
     return _tell(writer, moved, state, data)
 
 
-def _move(writer: Writer, attempt: int, state: AttemptState, columns: Mapping[str, Any]) -> Row[Any]:
+def _move(writer: Writer, attempt: int, state: AttemptState, columns: Mapping[str, Any]) -> Any:
     """Put an attempt into its next state, and hold it until the commit; returns whose it is. Raises ValueError."""
     ended = {"ended": as_text(writer.now)} if state.is_final else {}
     values = {"moved": attempt, "state": str(state), **ended, **columns}
-    row = writer.connection.execute(_moves[state], values).first()
-    if row is None:
+    rows = _moves[state].rows(writer.connection, values)
+    if not rows:
         raise ValueError(f"attempt {attempt} cannot go from {find(writer.connection, attempt).state} to {state}")
-    return row
+    return rows[0]
 
 
-def _tell(writer: Writer, moved: Row[Any], state: AttemptState, data: Mapping[str, object] | None) -> Event:
+def _tell(writer: Writer, moved: Any, state: AttemptState, data: Mapping[str, object] | None) -> Event:
     told = {"hardware_id": moved.hardware_id, **(data or {})}
     return append(writer, f"attempt.{state}", slot=moved.slot, attempt=moved.id, data=told)
 
@@ -157,9 +159,9 @@ def complete(writer: Writer, attempt: int, receipt: Receipt, proof: Proof, *, ho
     moved = _move(writer, attempt, AttemptState.PASSED, columns)
     labels.require_done(writer, attempt)
     if moved.unit is not None:
-        writer.connection.execute(_pass_unit, {"unit": moved.unit, "state": str(UnitState.PASSED)})
+        _pass_unit.run(writer.connection, {"unit": moved.unit, "state": str(UnitState.PASSED)})
         passed = {"unit": moved.unit, "attempt": attempt, "lot": moved.lot, "at": as_text(writer.now)}
-        writer.connection.execute(_pass, passed)
+        _pass.run(writer.connection, passed)
         if hook:
             due = {"attempt": attempt, "done": False, "tries": 0, "detail": "not run yet", "last_at": passed["at"]}
             writer.connection.execute(insert(hooks), due)

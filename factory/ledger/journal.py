@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
+from factory.ledger.direct import Direct
 from factory.ledger.errors import LedgerError
 from factory.ledger.mentions import mentions
 from factory.ledger.order_records import Head
@@ -28,12 +29,14 @@ _HASHED = ("station", "seq", "kind", "slot", "attempt", "at", "operator", "softw
 _read_head = select(stations).where(stations.c.name == bindparam("station"))
 _head = _read_head.with_for_update()
 _first_head = insert(stations)
-_next_head = update(stations).where(
-    stations.c.name == bindparam("station"),
-    stations.c.seq == bindparam("was"),
-    stations.c.hash == bindparam("before"),
+_next_head = Direct(
+    update(stations).where(
+        stations.c.name == bindparam("station"),
+        stations.c.seq == bindparam("was"),
+        stations.c.hash == bindparam("before"),
+    )
 )
-_append = insert(events)
+_append = Direct(insert(events))
 _mention = insert(mentions)
 
 
@@ -65,7 +68,7 @@ def append(
             writer.connection.execute(_first_head, first)
         elif not _move(writer, row, head):
             raise LostRace(None)
-    writer.connection.execute(_append, row)
+    _append.run(writer.connection, row)
     if about:
         place = {"station": row["station"], "seq": row["seq"]}
         writer.connection.execute(_mention, [{"name": name, **place} for name in sorted(set(about))])
@@ -92,7 +95,7 @@ def _move(writer: Writer, row: Mapping[str, Any], head: ChainEnd) -> bool:
     """Put the chain's end after `head`, if it is there; whoever moved it holds it until the commit."""
     moved = {"station": row["station"], "was": head.seq, "before": head.hash}
     values = {"seq": row["seq"], "hash": row["hash"], "at": row["at"]}
-    return writer.connection.execute(_next_head, moved | values).rowcount == 1
+    return _next_head.run(writer.connection, moved | values) == 1
 
 
 def head(connection: Connection, station: str) -> Head:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, literal, select, update
 
 from factory.errors import UsageError
 from factory.ledger import lots
 from factory.ledger.claim import MAC, SERIAL, Value, shown_by
+from factory.ledger.direct import Direct
 from factory.ledger.errors import OrderTaken, Refused
 from factory.ledger.holdings import cells_of, holders
 from factory.ledger.journal import append
@@ -33,11 +35,6 @@ from factory.values import Facts, Work, canonical, sentinel
 
 _LONGEST = 255
 
-_named = select(order_keys).where(
-    order_keys.c.lot == bindparam("lot"),
-    order_keys.c.kind.in_(bindparam("kinds", expanding=True)),
-    order_keys.c.value.in_(bindparam("values", expanding=True)),
-)
 _rows_of = select(order_rows.c.order_id, order_rows.c.number).where(
     order_rows.c.lot == bindparam("lot"), order_rows.c.unit.in_(bindparam("units", expanding=True))
 )
@@ -104,8 +101,8 @@ def find(connection: Connection, facts: Facts, lot: str, found: Iterable[Owned])
     Raises Refused (`ledger.two-order-rows`) that names both rows when two match.
     """
     keys = {(kind, value) for kind, values in _shown(facts).items() for value in values}
-    named = {"lot": lot, "kinds": [BY_ID, BY_MAC, BY_SERIAL], "values": sorted({value for _, value in keys})}
-    rows = connection.execute(_named, named).all() if keys else ()
+    values = {f"value{number}": value for number, value in enumerate(sorted({value for _, value in keys}))}
+    rows = _named(len(values)).rows(connection, {"lot": lot, **values}) if keys else ()
     places = {(row.order_id, row.number) for row in rows if (row.kind, row.value) in keys}
     # A serial that many boards share says nothing once a row names the unit: the rules of admission judge it.
     owners = units_with(found, _marks(facts, by_serial=not places))
@@ -192,6 +189,14 @@ def _shown(facts: Facts) -> dict[str, list[str]]:
 
 def _folded(texts: Iterable[str]) -> list[str]:
     return sorted({folded(text) for text in texts if len(text) <= _LONGEST})
+
+
+@functools.lru_cache(maxsize=64)
+def _named(count: int) -> Direct:
+    """The keys of a lot's orders among so many values."""
+    kinds = order_keys.c.kind.in_([literal(kind) for kind in (BY_ID, BY_MAC, BY_SERIAL)])
+    values = order_keys.c.value.in_([bindparam(f"value{number}") for number in range(count)])
+    return Direct(select(order_keys).where(order_keys.c.lot == bindparam("lot"), kinds, values))
 
 
 def _marks(facts: Facts, *, by_serial: bool) -> set[Value]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -9,17 +10,13 @@ from sqlalchemy import Connection, bindparam, select
 
 from factory.ledger.attempts import newest_of
 from factory.ledger.claim import CLOUD_ID, DEVICE_NAME, SERIAL, Claim, Owner, Value
+from factory.ledger.direct import Direct
 from factory.ledger.schema import identity_values, units
 from factory.values import UnitState
 
 _NO_MARKS = (SERIAL, DEVICE_NAME, CLOUD_ID)
 """What does not tell boards apart, or is compared by itself."""
 
-_owning = (
-    select(identity_values, units.c.state)
-    .join(units, units.c.id == identity_values.c.unit)
-    .where(identity_values.c.value.in_(bindparam("values", expanding=True)))
-)
 _unit = select(units).where(units.c.id == bindparam("unit"))
 _values = select(identity_values.c.kind, identity_values.c.value).where(identity_values.c.unit == bindparam("unit"))
 
@@ -36,10 +33,10 @@ class Owned:
 
 def owned(connection: Connection, wanted: Collection[Value]) -> tuple[Owned, ...]:
     """Those of these values that units own."""
-    rows = connection.execute(_owning, {"values": sorted({value for _, value in wanted})})
+    values = {f"value{number}": value for number, value in enumerate(sorted({value for _, value in wanted}))}
     return tuple(
         Owned((row.kind, row.value), row.unit, row.name, UnitState(row.state))
-        for row in rows
+        for row in _owning(len(values)).rows(connection, values)
         if (row.kind, row.value) in wanted
     )
 
@@ -62,3 +59,10 @@ def _owner(connection: Connection, unit: int) -> Owner:
         if value.kind not in _NO_MARKS
     )
     return Owner(unit, UnitState(row.state), row.serial, values, newest_of(connection, unit))
+
+
+@functools.lru_cache(maxsize=64)
+def _owning(count: int) -> Direct:
+    values = identity_values.c.value.in_([bindparam(f"value{number}") for number in range(count)])
+    joined = select(identity_values, units.c.state).join(units, units.c.id == identity_values.c.unit)
+    return Direct(joined.where(values))

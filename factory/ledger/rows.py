@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, Table, TextClause, text
+from sqlalchemy import Connection, Table, text
+
+from factory.ledger.direct import Direct
 
 _MOST = 100
 """Rows of one statement; every engine takes a few hundred parameters."""
@@ -16,11 +18,11 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
     for start in range(0, len(rows), _MOST):
         part = rows[start : start + _MOST]
         values = {f"{name}_{index}": value for index, row in enumerate(part) for name, value in row.items()}
-        connection.execute(_statement(table, tuple(part[0]), len(part)), values)
+        _statement(table, tuple(part[0]), len(part)).run(connection, values)
 
 
 @functools.lru_cache(maxsize=256)
-def _statement(table: Table, columns: tuple[str, ...], count: int) -> TextClause:
+def _statement(table: Table, columns: tuple[str, ...], count: int) -> Direct:
     # Names come from the schema and from code, never from a unit.
     places = ", ".join(f"({', '.join(f':{name}_{index}' for name in columns)})" for index in range(count))
-    return text(f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES {places}")  # noqa: S608 - as said above
+    return Direct(text(f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES {places}"))  # noqa: S608 - as said

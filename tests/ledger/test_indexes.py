@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import Connection, event, text
 
-from factory.ledger import Ledger, UploadFile, holdings
+from factory.ledger import Ledger, UploadFile, direct, holdings
 from factory.ledger.articles import Kind
+from factory.ledger.direct import execute
 from factory.values import RowState, UnitState
 from tests.ledger.made import LOT, admit, facts, make_pass, opened
 
@@ -136,14 +137,20 @@ def scanned(ledger: Ledger, ask: Ask) -> list[str]:
 def statements_of(ledger: Ledger) -> Iterator[list[tuple[str, Any]]]:
     said: list[tuple[str, Any]] = []
 
-    def hear(_c: object, _cursor: object, statement: str, values: Any, _context: object, many: bool) -> None:
+    def hear(_c: object, _cursor: object, statement: str, values: Any, _context: object, many: bool = False) -> None:
         if statement.lstrip().startswith(("SELECT", "UPDATE", "DELETE", "WITH")):
             said.append((statement, values[0] if many else values))
+
+    def hear_direct(connection: Connection, statement: str, values: Any) -> Any:
+        hear(None, None, statement, tuple(values) if isinstance(values, list) else values, None)
+        return execute(connection, statement, values)
 
     engine = ledger._store.database.engine
     event.listen(engine, "before_cursor_execute", hear)
     try:
-        yield said
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(direct, "execute", hear_direct)
+            yield said
     finally:
         event.remove(engine, "before_cursor_execute", hear)
 
