@@ -79,7 +79,7 @@ def sync(
     with book:
         if book.is_offline:
             work = book.journal.work()
-            waits = "nothing waits" if work is None else f"{work} wait"
+            waits = "nothing waits for it" if work is None else f"what waits for it: {work}"
             raise LedgerError(f"the server {book.location} is still away; {waits}", hint="Try again later.", code=AWAY)
     if json:
         session.print_json({"synced": done is not None, **(done.as_json() if done is not None else {})})

@@ -37,7 +37,7 @@ class Work:
     since: str
 
     def __str__(self) -> str:
-        return f"{self.attempts} attempt{'' if self.attempts == 1 else 's'} since {self.since}"
+        return f"{self.attempts} attempt{'' if self.attempts == 1 else 's'} since {self.since[:19]} UTC"
 
 
 class LocalJournal:

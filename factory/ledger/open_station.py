@@ -61,6 +61,6 @@ def journal_findings(journal: Path) -> tuple[Finding, ...]:
     if work is None:
         return ()
     server = "its server" if known is None else known["server"]
-    what = f"{work} are not on {server} yet"
+    what = f"work that {server} does not have yet: {work}"
     hint = "The next `factory run` syncs them when the server is there; `factory ledger sync` does it now."
     return (Finding("LEDGER-OFFLINE", Severity.WARNING, str(journal), what, hint),)

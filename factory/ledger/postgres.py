@@ -20,6 +20,12 @@ from factory.errors import UsageError
 from factory.ledger.errors import AWAY, LedgerError
 
 CONNECT_SECONDS = 10
+_SET = "SELECT set_config(name, %s, false) FROM pg_settings WHERE name = ANY(%s)"
+_SERVER_PATIENCE = (
+    (("tcp_keepalives_idle", "tcp_keepalives_interval"), "10"),
+    (("tcp_keepalives_count",), "3"),
+    (("tcp_user_timeout",), "25000"),
+)
 # A server that vanished without a word (a cable, a switch) is found out in half a minute, not in a quarter of an hour.
 _PATIENCE = {
     "connect_timeout": CONNECT_SECONDS,
@@ -172,6 +178,10 @@ def _open_engine(url: URL, location: str, station: str) -> Engine:
     def configure(connection: Any, _record: object) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SET synchronous_commit = on")
+            # The server, too, shall find out soon that a station has vanished: it holds that station's lock. A server
+            # that has no such setting is none the worse.
+            for names, value in _SERVER_PATIENCE:
+                cursor.execute(_SET, (value, list(names)))
             cursor.execute("SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes')")
             unsafe = sorted(name for name, setting in cursor.fetchall() if setting != "on")
         connection.commit()

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import secrets
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -17,14 +22,16 @@ from factory.ledger import Kind, Ledger, LedgerError, Refused, open_ledger
 from factory.ledger.merging.merge import Merge
 from factory.ledger.open_station import journal_findings, open_station
 from factory.ledger.station_ledger import NEEDS_SERVER, StationLedger
+from factory.ledger.store import Clock, utc_now
 from factory.values import AttemptState, Event, UnitState
 from tests import cut as cuts
 from tests import postgres
 from tests.cut import Cut
 from tests.ledger import made, test_pools
 from tests.ledger.made import BINDING, LOT, admit, make_pass
-from tests.ledger.test_merging import order, with_row
+from tests.ledger.test_merging import fail, order, with_row
 
+_SPAWN = multiprocessing.get_context("spawn")
 SOON = 60.0
 """Seconds that a busy machine gets for what is a matter of one."""
 
@@ -41,15 +48,18 @@ class Floor:
         self.heard: list[Event] = []
         self.synced: list[Merge] = []
         self.killed: list[StationLedger] = []
+        self.books: list[StationLedger] = []
 
-    def station(self, name: str = "S1", *, lot: str = LOT) -> StationLedger:
+    def station(self, name: str = "S1", *, lot: str = LOT, clock: Clock = utc_now) -> StationLedger:
         book, done = open_station(
             self.line.url_of(self.schema),
             self.folder / f"{name}.db",
             station=name,
             operator="Kim",
             first_look=0.05,
+            clock=clock,
         )
+        self.books.append(book)
         self.synced += [done] if done is not None else []
         self.stack.callback(lambda: None if book in self.killed else book.close())
         book.subscribe(self.heard.append)
@@ -236,6 +246,57 @@ def test_killed_while_offline_the_next_run_syncs(floor: Floor) -> None:
     assert not last.is_offline and floor.synced[-1].attempts == 3
     assert [one.hardware_id for one in floor.server().passed_units(LOT)] == ["hw-1", "hw-2"]
     assert journal_findings(floor.folder / "S1.db") == ()
+
+
+def _work_for_ever(url: str, folder: Path, pipe: Connection) -> None:
+    book, _ = open_station(url, folder / "S1.db", station="S1", first_look=3600)
+    book.bind_lot(LOT, BINDING)
+    book.recover()
+    for number in range(1, 10_000):
+        pipe.send(book.is_offline)
+        with book.working():
+            key = os.getpid() % 1000 * 10_000 + number
+            make_pass(book, key, serial=f"SN{key}")
+
+
+def test_real_kills_while_offline_lose_nothing_and_double_nothing(floor: Floor) -> None:
+    floor.station().close()  # takes the lot along
+    floor.killed += floor.books
+    floor.line.cut()
+    for moment in (1, 2, 5):
+        here, there = _SPAWN.Pipe()
+        child = _SPAWN.Process(target=_work_for_ever, args=(floor.line.url_of(floor.schema), floor.folder, there))
+        child.start()
+        assert all(here.recv() for _ in range(moment + 1)), "it is offline"
+        assert child.pid is not None
+        os.kill(child.pid, signal.SIGKILL)
+        child.join(30)
+    with open_ledger(str(floor.folder / "S1.db"), create=False) as journal:
+        made_there = [one.hardware_id for one in journal.passed_units(LOT)]
+    floor.line.mend()
+    floor.station()
+    server = floor.server()
+    assert [one.hardware_id for one in server.passed_units(LOT)] == made_there and len(made_there) >= 8
+    assert server.verify() == () and floor.synced[-1].conflicts == ()
+    assert {finding.code for finding in server.doctor()} <= {"LEDGER-UNKNOWN"}
+
+
+@pytest.mark.parametrize("year", [1970, 2031])
+def test_a_clock_that_is_wrong(floor: Floor, year: int) -> None:
+    """Nothing is lost by it: what nobody can put in order is set aside, everything else comes over."""
+    first = floor.station("S0")
+    fail(first, 1, serial="SN1")
+    book = floor.station(clock=lambda: datetime(year, 1, 1, tzinfo=UTC))
+    fail(first, 2, serial="SN2")  # after the other one took along what there was
+    floor.cut(book)
+    for number in (1, 2, 3):
+        make_pass(book, number, serial=f"SN{number}")
+    floor.mend(book)
+    server = floor.server()
+    assert server.verify() == ()
+    assert {one.hardware_id for one in server.passed_units(LOT)} == {"hw-1", "hw-3"}
+    (conflict,) = json.loads(json.dumps(floor.told("line.online")[-1].data["conflicts"]))
+    assert "it was written here and there, and nobody knows which came last" in conflict["what"]
 
 
 def test_two_stations_offline_with_one_unit(floor: Floor) -> None:

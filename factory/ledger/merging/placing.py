@@ -125,7 +125,15 @@ def _judged(case: _Case, here: Side, holders: Sequence[int], *, known: bool) -> 
         # Nothing was done here since: what the other ledger tells is simply what came next.
         why = None if case.side.marks == here.marks else "its values are others than before"
         return why, case.side.state
-    why = objection(here, case.side, known=known, ours=ours, fresh=case.fresh, seen=lambda one: _seen(case, one))
+    why = objection(
+        here,
+        case.side,
+        known=known,
+        ours=ours,
+        fresh=case.fresh,
+        seen=lambda one: _seen(case, one),
+        clocks=not case.heads,
+    )
     return why or _keys_differ(case), state_after(here, case.side, case.fresh)
 
 

@@ -29,11 +29,13 @@ def objection(
     ours: Sequence[Attempt],
     fresh: Sequence[Attempt],
     seen: SeenBefore,
+    clocks: bool,
 ) -> str | None:
     """What speaks against `there` being the unit `here`, and its `fresh` attempts following ours; None for nothing.
 
     `known` says that both ledgers have a common past of the unit, `ours` are the attempts that only this ledger tells,
-    `seen` whether the other ledger knew of one of them when it began to work by itself.
+    `seen` whether the other ledger knew of one of them when it began to work by itself. Where `clocks` is False nobody
+    else's clock is believed: a journal knows by `seen` what came before it.
     """
     if here.marks != there.marks:
         return "only a part of the values is the same"
@@ -45,7 +47,7 @@ def objection(
         names = here.named(kind), there.named(kind)
         if all(names) and names[0] != names[1]:
             return f"its {word} is {names[0]} here and {names[1]} there"
-    return _states(here, there, ours, fresh, seen)
+    return _states(here, there, ours, fresh, lambda one, last: seen(one) or _before(one, last, clocks=clocks))
 
 
 def state_after(here: Side, there: Side, fresh: Sequence[Attempt]) -> UnitState:
@@ -60,7 +62,13 @@ def same_station(one: str, other: str) -> bool:
     return one.partition("~")[0] == other.partition("~")[0]
 
 
-def _states(here: Side, there: Side, ours: Sequence[Attempt], fresh: Sequence[Attempt], seen: SeenBefore) -> str | None:
+def _states(
+    here: Side,
+    there: Side,
+    ours: Sequence[Attempt],
+    fresh: Sequence[Attempt],
+    before: Callable[[Attempt, Attempt], bool],
+) -> str | None:
     if here.in_work:
         return f"it is in work here and was {fresh[-1].state if fresh else there.state} there"
     written = [attempt for attempt in fresh if attempt.image]
@@ -74,12 +82,15 @@ def _states(here: Side, there: Side, ours: Sequence[Attempt], fresh: Sequence[At
     if passed is None:
         return None
     for attempt in ours:
-        if attempt.image and not (seen(attempt) or _before(attempt, passed)):
+        if attempt.image and not before(attempt, passed):
             return "it was written here and there, and nobody knows which came last"
     return None
 
 
-def _before(ours: Attempt, passed: Attempt) -> bool:
+def _before(ours: Attempt, passed: Attempt, *, clocks: bool) -> bool:
     """Whether an attempt of ours ended before another ledger's pass began, as far as clocks can tell."""
-    margin = timedelta(0) if same_station(ours.station, passed.station) else CLOCKS_APART
+    own = same_station(ours.station, passed.station)
+    if not own and not clocks:
+        return False
+    margin = timedelta(0) if own else CLOCKS_APART
     return (ours.ended or ours.started) + margin <= passed.started
