@@ -26,6 +26,7 @@ from factory.values import Finding, Severity, canonical
 SCHEMA = "factory.checkpoint/1"
 NAMESPACE = "factory-checkpoint"
 _LARGEST = 8 * 1024 * 1024
+_LAST = 2**63 - 1
 _COUNTED = {"units": units, "attempts": attempts, "passes": passes, "events": events}
 
 
@@ -69,8 +70,12 @@ class Checkpoint:
             heads = tuple(Head(str(one["station"]), int(one["seq"]), str(one["sha256"])) for one in found["heads"])
             at, station, operator, software = (str(found[name]) for name in ("at", "station", "operator", "software"))
             counts = {str(name): int(count) for name, count in found["counts"].items()}
+            # They go to the ledger and to a terminal.
+            told = (at, station, operator, software, *(one.station for one in heads))
+            if not all(text.isprintable() for text in told) or any(one.seq > _LAST for one in heads):
+                raise ValueError("no words or numbers of a ledger")
             return cls(at, station, operator, software, heads, counts)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise CheckpointError("the file is no checkpoint of a ledger", code="checkpoint.form") from error
 
 

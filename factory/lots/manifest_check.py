@@ -7,9 +7,9 @@ import itertools
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from factory.errors import FactoryError
 from factory.files import read_bytes
@@ -26,7 +26,13 @@ from factory.values import Event, Finding, Severity
 
 _LARGEST = 64 * 1024 * 1024
 _SHOWN = 10
+_LONGEST_NAME = 255  # bytes, as file systems count
 _KEEP = "Do not go by this manifest; take it, and its signature, from the second place where they are kept."
+
+
+# What is told goes to the ledger and to a terminal: no control characters.
+_Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$")]
+_Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class Recorded(Protocol):
@@ -50,14 +56,14 @@ class _Part(BaseModel):
 
 
 class _Unit(_Part):
-    hardware_id: str
-    image: str | None
+    hardware_id: _Text
+    image: _Text | None
 
 
 class _File(_Part):
-    name: str
-    sha256: str
-    rows: int
+    name: _Text
+    sha256: _Text
+    rows: _Count
 
 
 class _Upload(_File):
@@ -65,21 +71,21 @@ class _Upload(_File):
 
 
 class _Head(_Part):
-    station: str
-    seq: int
-    sha256: str
+    station: _Text
+    seq: _Count
+    sha256: _Text
 
 
 class _Document(_Part):
     kind: Literal["factory.export/2"] = Field(alias="schema")
-    lot: str
-    profile: str
+    lot: _Text
+    profile: _Text
     files: list[_Upload]
     companions: list[_File]
-    rows: int
-    exported_at: str
-    station: str
-    operator: str
+    rows: _Count
+    exported_at: _Text
+    station: _Text
+    operator: _Text
     ledger_head: _Head
 
 
@@ -126,8 +132,11 @@ def _read(content: bytes) -> _Document | None:
         return None
     names = [file.name for file in (*document.files, *document.companions)]
     # A name leads to no other folder than the manifest's.
-    sound = document.files and all(Path(name).name == name for name in names)
-    return document if sound else None
+    return document if document.files and all(map(_is_file_name, names)) else None
+
+
+def _is_file_name(name: str) -> bool:
+    return name not in ("", "..") and Path(name).name == name and len(name.encode()) <= _LONGEST_NAME
 
 
 def _registered(ledger: Recorded, path: Path, content: bytes, document: _Document) -> Iterator[Finding]:
@@ -178,7 +187,7 @@ def _units(file: _Upload, listed: Sequence[ListedUnit]) -> Iterator[Finding]:
 def _files(folder: Path, document: _Document) -> Iterator[Finding]:
     for file in (*document.files, *document.companions):
         path = folder / file.name
-        if not path.exists():
+        if not path.is_file():
             what = "is not beside the manifest"
             yield Finding("FILE-MISSING", Severity.WARNING, str(path), what, "Look for it only if it has to be kept.")
             continue

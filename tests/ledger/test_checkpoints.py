@@ -14,12 +14,18 @@ from hypothesis import strategies as st
 from factory.errors import FactoryError
 from factory.files import FileError
 from factory.ledger import Ledger, checkpoints, open_ledger
-from factory.ledger.checkpoints import Checkpoint
+from factory.ledger.checkpoints import Checkpoint, CheckpointError
 from factory.ledger.sshsig import SignatureError, SigningKey
 from factory.secrets import Secret
 from tests.ledger import made
 from tests.ledger.made import make_pass, opened
 from tests.programs import require
+
+
+DAMAGED = (
+    '{"schema": "factory.checkpoint/1", "at": "x", "station": "S", "operator": "", "software": "", '
+    '"heads": [{"station": "S", "seq": %s, "sha256": "a"}], "counts": {}}'
+)
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +127,19 @@ def test_the_newest_of_a_station(tmp_path: Path) -> None:
     assert found is not None and found.name == "checkpoint-2026-11-21-S1.json"
     with open_ledger("ledger.db", folder=tmp_path) as ledger:
         assert ledger.verify() == ()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[" * 100_000,
+        '{"schema": 1}',
+        DAMAGED % "1e999",
+        DAMAGED % 2**63,
+        DAMAGED.replace('"S"', '"S\\u0000"') % 1,
+        DAMAGED.replace('"S"', '"\\u001b[2J"') % 1,
+    ],
+)
+def test_hostile_values_make_it_no_checkpoint(content: str) -> None:
+    with pytest.raises(CheckpointError):
+        Checkpoint.parse(content.encode())

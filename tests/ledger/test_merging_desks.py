@@ -80,6 +80,27 @@ def test_overlapping_ranges_are_told(two: Two) -> None:
     assert pool.total == 10  # what contradicts is not given from here
 
 
+@pytest.mark.usefixtures("both_engines")
+def test_the_same_values_leased_by_both(two: Two) -> None:
+    """Nothing was given yet, or only there; but each station would give from its lease without asking."""
+    for ledger, station, cells in ((two.here, "S1", 5), (two.there, "S2", 3), (two.there, "S2", 4)):
+        if not ledger.pool_states():
+            test_pools.bring(ledger, test_pools.run(10, 209))
+        ledger.lease_cells("router", "mac", station, cells)
+    test_pools.give(two.there, "SN7")
+    with pytest.raises(MergeRefused, match="leased by both ledgers") as caught:
+        two.here.merge(two.there)
+    told = [one for one in caught.value.conflicts if one.what.startswith("the same values")]
+    assert ["station S1" in one.here and "station S2" in one.there for one in told] == [True, True]
+    two.here.merge(two.there, quarantine=True)
+    assert two.here.verify() == ()
+    assert [(lease.station, lease.cells) for lease in leases(two.here)] == [("S1", 5)]
+    # What was given there from such a lease is known here, and is given to nobody else.
+    assert test_pools.numbers(test_pools.give(two.here, "SN1"))[0] != 10
+    assert test_pools.numbers(test_pools.give(two.here, "SN7"))[0] == 10
+    assert two.here.merge(two.there).is_nothing
+
+
 def test_one_unit_with_two_cells_burns_the_second(two: Two) -> None:
     test_pools.bring(two.here, test_pools.run(10, 19))
     test_pools.bring(two.there, test_pools.run(30, 39))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -193,3 +194,28 @@ def test_files_are_looked_for_where_they_were_written(manifest: Path, book: Ledg
     )
     assert file_findings(book, (tmp_path,)).missing == 0
     assert "1 as they were, 1 changed, 1 missing" in looked.said
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        *(("name", name) for name in ("", ".", "..", "../x", "/etc/passwd", "a\0b", "x" * 256, "\x1b[2J")),
+        ("seq", 2**63),
+        ("seq", -1),
+        ("station", "S\0"),
+    ],
+)
+def test_hostile_values_make_it_no_manifest(where: str, value: object, manifest: Path, book: Ledger) -> None:
+    document = json.loads(manifest.read_bytes())
+    part = document["files"][0] if where == "name" else document["ledger_head"]
+    part[where] = value
+    manifest.write_bytes(json.dumps(document).encode())
+    assert codes(check_manifest(book, manifest).findings) == ["MANIFEST-FORM"]
+
+
+def test_only_a_file_is_read(manifest: Path, book: Ledger) -> None:
+    """A pipe would never end."""
+    (name,) = [one["name"] for one in json.loads(manifest.read_bytes())["files"]]
+    (manifest.parent / name).unlink()
+    os.mkfifo(manifest.parent / name)
+    assert codes(check_manifest(book, manifest).findings) == ["FILE-MISSING"]

@@ -1,5 +1,5 @@
-"""Pools that both ledgers have: ranges that overlap, and cells that were given twice. A value that stands against
-another is burned: it is on a unit, and nobody gets it again.
+"""Pools that both ledgers have: ranges or leases that overlap, and cells that were given twice. A value that stands
+against another is burned: it is on a unit, and nobody gets it again.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from sqlalchemy import Row, select, tuple_
 from factory.ledger.merging.conflicts import Conflict
 from factory.ledger.merging.plan import Plan
 from factory.ledger.merging.sides import parts
-from factory.ledger.pool_tables import pool_cells, pool_ranges, pools
+from factory.ledger.pool_tables import pool_cells, pool_leases, pool_ranges, pools
+from factory.values.pools import shown_value, text_of
 
 _BOUND = ("kind", "each", "align")
 
@@ -35,6 +36,9 @@ def of_pools(plan: Plan) -> None:
         held = {(row.kind, row.value): row for row in known}
         for row in part:
             _cell(plan, row, held.get((row.kind, row.value)))
+    if not plan.is_journal:  # what a journal gives from is a lease of ours
+        for row in plan.source.execute(select(pool_leases).order_by(pool_leases.c.id)).all():
+            _lease(plan, row)
 
 
 def _range(plan: Plan, row: Row[Any]) -> None:
@@ -48,6 +52,36 @@ def _range(plan: Plan, row: Row[Any]) -> None:
         what = "ranges of pools overlap, so that both ledgers could give the same values"
         here, there = [f"{one.file} {one.place}, imported at {one.at} by {one.station}" for one in (ours, row)]
         plan.conflicts.append(Conflict("pool", what, here, there))
+
+
+def _lease(plan: Plan, row: Row[Any]) -> None:
+    """Two stations that lease the same cells give them twice: each gives without asking."""
+    mine = pool_leases.c
+    same = (mine.kind == row.kind) & (mine.prefix == row.prefix) & (mine.width == row.width)
+    # Ours do not overlap each other, so that the last one which begins before theirs ends is the first to reach it.
+    below = select(pool_leases).where(same, mine.first <= _end(row)).order_by(mine.first.desc()).limit(1)
+    ours = plan.target.execute(below).first()
+    if ours is None or _end(ours) < row.first:
+        return
+    theirs = (plan.station(row.station), row.first, row.cells, row.stride)
+    if (ours.station, ours.first, ours.cells, ours.stride) == theirs:
+        return
+    plan.leave_out(pool_leases, row)
+    here, there = [_leased(one) for one in (ours, row)]
+    plan.conflicts.append(Conflict("pool", "the same values are leased by both ledgers", here, there))
+
+
+def _end(lease: Row[Any]) -> int:
+    end: int = lease.first + (lease.cells - 1) * lease.stride
+    return end
+
+
+def _leased(lease: Row[Any]) -> str:
+    ends = [
+        shown_value(lease.kind, text_of(lease.kind, lease.prefix, lease.width, number))
+        for number in (lease.first, _end(lease))
+    ]
+    return f"{lease.cells} from {' to '.join(ends)}, leased to station {lease.station} at {lease.at}"
 
 
 def _cell(plan: Plan, row: Row[Any], ours: Row[Any] | None) -> None:
