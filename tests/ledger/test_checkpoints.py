@@ -21,7 +21,6 @@ from tests.ledger import made
 from tests.ledger.made import make_pass, opened
 from tests.programs import require
 
-
 DAMAGED = (
     '{"schema": "factory.checkpoint/1", "at": "x", "station": "S", "operator": "", "software": "", '
     '"heads": [{"station": "S", "seq": %s, "sha256": "a"}], "counts": {}}'
