@@ -43,7 +43,8 @@ def server_ratios() -> Iterator[Ratio]:
 def _grow(urls: list[str]) -> Iterator[Ratio]:
     most = int(os.environ.get("FACTORY_BENCH_LEDGER", "1000000"))
     with contextlib.ExitStack() as stack:
-        aged, empty, five = (stack.enter_context(_opened(url)) for url in urls)
+        # A server holds a station's name in all its schemas.
+        aged, empty, five = (stack.enter_context(_opened(url, f"S{index}")) for index, url in enumerate(urls))
         fill(five, make, 0, _LOTS * LOT_SIZE, told=lambda _: None)
         numbers = {id(ledger): iter(range(_FRESH, _FRESH + 200_000)) for ledger in (aged, empty)}
         for _ in range(50):
@@ -130,7 +131,7 @@ def _told(count: int) -> None:
         print(f"        {count:,} units filled", file=sys.stderr)
 
 
-def _opened(url: str) -> Ledger:
-    ledger = open_ledger(url, station="S1", operator="bench")
+def _opened(url: str, station: str) -> Ledger:
+    ledger = open_ledger(url, station=station, operator="bench")
     ledger.bind_lot(LOT, BINDING)
     return ledger
