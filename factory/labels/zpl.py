@@ -52,7 +52,13 @@ def unmarked(rendered: str) -> str:
     """The ZPL for the printer. Raises LabelError where a value stands in a place that `commands` refuses."""
     for _ in commands(rendered):
         pass
-    return _MARKED.sub(r"\1", rendered)
+    plain = _MARKED.sub(r"\1", rendered)
+    if OPEN in plain or CLOSE in plain:
+        raise LabelError(
+            "a filter block cuts or turns the values within it, so that nobody can judge where they end up",
+            hint="Filter the value itself: {{ device_name | truncate(20) }}.",
+        )
+    return plain
 
 
 def commands(rendered: str) -> Iterator[Command]:

@@ -12,11 +12,13 @@ from factory.config import CheckSection
 from factory.config.stages import expected
 from factory.errors import FactoryError
 from factory.line.masking import Masks
+from factory.line.searching import SearchFailed, search
 from factory.units.deadline import Cancelled, Deadline, DeadlineExpired
 from factory.units.protocol import Completed, Unit, UnitError, UnitGone
 from factory.units.terminal import excerpt
 
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_LONGEST_NUMBER = 64
 _SHOWN = 200
 """Characters of an answer that are kept."""
 
@@ -75,7 +77,7 @@ def run_check(
     answer: Completed | None = None
     try:
         answer = unit.run(check.command, deadline=deadline)
-        value, why = _judge(check, answer, known)
+        value, why = _judge(check, answer, known, deadline)
     except DeadlineExpired:
         value, why = "", f"no answer within {check.timeout:g} s"
     except (UnitGone, Cancelled):
@@ -87,7 +89,7 @@ def run_check(
     return Measurement(check.name, masks.text(value), status, _limits(check), milliseconds, masks.text(why))
 
 
-def _judge(check: CheckSection, answer: Completed, known: Mapping[str, str]) -> tuple[str, str]:
+def _judge(check: CheckSection, answer: Completed, known: Mapping[str, str], deadline: Deadline) -> tuple[str, str]:
     """What the unit said, and what is wrong with it."""
     said = answer.stdout.decode("utf-8", "backslashreplace").strip()
     shown = excerpt(answer.stdout, _SHOWN)
@@ -96,13 +98,17 @@ def _judge(check: CheckSection, answer: Completed, known: Mapping[str, str]) -> 
         also = excerpt(answer.stderr or answer.stdout, _SHOWN)
         return value, f"ended with status {answer.status} and not {check.status}: {also}"
     if check.expect is not None:
-        found = expected(check.expect, dict(known)).search(said)
+        try:
+            found = search(expected(check.expect, dict(known)), said, deadline)
+        except SearchFailed as error:
+            return value, f"{shown}: expect {error.message}"
         if found is None:
             return value, f"{shown} does not match {_spelled(check.expect, known)}"
-        said = (found[1] or "") if found.re.groups else said
+        said = said if found.group is None else found.group
     if not check.measures:
         return value, ""
-    if not _NUMBER.fullmatch(said.strip()):
+    said = said.strip()
+    if len(said) > _LONGEST_NUMBER or not _NUMBER.fullmatch(said):
         return value, f"{shown} holds no number to compare"
     number = float(said)
     if check.min is not None and number < check.min:

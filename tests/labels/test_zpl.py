@@ -56,6 +56,13 @@ def test_a_value_without_hex_escapes_announced_is_refused() -> None:
     assert "without ^FH" in fault("^XA^FH\\^FD{{ value }}^FS^XZ", value="other escape character")
 
 
+@pytest.mark.parametrize("block", ["truncate(7, true, '')", "reverse", "replace('x', '')"])
+def test_a_value_that_a_filter_block_takes_apart_is_refused(block: str) -> None:
+    source = "^XA^FH^FD{% filter BLOCK %}{{ value }}{% endfilter %}^FO{% filter BLOCK %}{{ value }}{% endfilter %}^XZ"
+    message = fault(source.replace("BLOCK", block), value="^XZ^XA and more")
+    assert "filter block" in message or "no number" in message
+
+
 def test_a_value_in_a_command_must_be_a_number() -> None:
     assert b"^FO12,30" in rendered("^XA^FO{{ x }},30^FDa^FS^XZ", x=12)
     assert "no number" in fault("^XA^FO{{ x }},30^FDa^FS^XZ", x="12^FS")

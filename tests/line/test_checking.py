@@ -36,7 +36,8 @@ def measure(stdout: bytes = b"", status: int = 0, stderr: bytes = b"", **check: 
 
 def ask(answer: Callable[[], Completed], **check: Any) -> Measurement:
     section = CheckSection(name="a", command="x", **check)
-    return run_check(cast("Unit", Answers(answer)), section, KNOWN, Masks(["hunter2hunter2"]), Deadline(5))
+    within = Deadline(section.timeout)
+    return run_check(cast("Unit", Answers(answer)), section, KNOWN, Masks(["hunter2hunter2"]), within)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,8 @@ def ask(answer: Callable[[], Completed], **check: Any) -> Measurement:
         (b"signal: -50 dBm\r\n", {"expect": r"signal: (\S+) dBm", "min": -70}, "-50"),
         (b"b827eb000001.\n", {"expect": "^{hardware_id}"}, "b827eb000001."),
         (b"a\nok\n", {"expect": "^ok$"}, "a | ok"),
+        (b"x" * 100_000 + b" rssi: -50 dBm", {"expect": r"rssi:\s*(\S+)\s+dBm", "min": -70}, "-50"),
+        (b"v1.2 -\xff\x00\n", {"expect": r"^v(\d+)\.(\d+)", "max": 1}, "1"),
     ],
 )
 def test_what_is_good(said: bytes, check: dict[str, Any], value: str) -> None:
@@ -68,6 +71,9 @@ def test_what_is_good(said: bytes, check: dict[str, Any], value: str) -> None:
         (b"-1e999", {"max": 0, "min": -5}, "is below -5"),
         (b"b827eb000002", {"expect": "^{hardware_id}$"}, "does not match ^b827eb000001$"),
         (b"\x1b[2J\xff", {"expect": "ok"}, "does not match ok"),
+        (b"a" * 40 + b"!", {"expect": "^(a+)+$", "timeout": 1.0}, "could not be searched for: no end within"),
+        (b"0" * 100_000 + b"5", {"max": 100}, "holds no number"),
+        ("\u0663".encode(), {"max": 100}, "holds no number"),
     ],
 )
 def test_what_is_not(said: bytes, check: dict[str, Any], why: str) -> None:
