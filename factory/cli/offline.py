@@ -29,14 +29,15 @@ def use_line_ledger(given: str | None, bench: Bench, *, operator: str, quiet: bo
 
     Raises FactoryError.
     """
-    if bench.station.offline is None:
+    chosen = chosen_ledger(given, bench)
+    practice = chosen.url != bench.station.ledger and not chosen.url.startswith("postgresql")
+    if bench.station.offline is None or practice:
         with use_ledger(given, bench, operator=operator, create=True, quiet=quiet) as book:
             yield book
         return
     from factory.cli.ledger_merge import in_words, print_conflicts
     from factory.ledger.open_station import open_station
 
-    chosen = chosen_ledger(given, bench)
     book, done = open_station(chosen.url, journal_of(bench), station=chosen.station, operator=operator)
     with book:
         if not quiet:

@@ -123,8 +123,10 @@ class LocalJournal:
         self.store.close()
         name = f"{self.path.stem}-synced-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{self.station.rpartition('~')[2]}"
         target = self.path.with_name(name + self.path.suffix)
-        move_aside(self.path, target)
-        self.store = self._open()
+        try:
+            move_aside(self.path, target)
+        finally:
+            self.store = self._open()
         with looked_at(target) as before:
             assert before is not None
             self.store.write(lambda writer: copy_along(before, writer))

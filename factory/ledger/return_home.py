@@ -12,6 +12,7 @@ from factory.ledger.merging.merge import Merge
 from factory.ledger.pool_tables import pool_leases
 from factory.ledger.schema import restores as restores_table
 from factory.ledger.store import Store, Writer
+from factory.values.pools import PoolSpec
 
 
 def return_home(home: Store, journal: LocalJournal) -> Merge:
@@ -30,6 +31,14 @@ def return_home(home: Store, journal: LocalJournal) -> Merge:
         return merged
     finally:
         hold.release()
+
+
+def lease_to(book: Ledger, spec: PoolSpec, station: str) -> None:
+    """Lease values of a pool to a journal, up to what a lease of the product is."""
+    pools = (one for one in book.pool_states() if (one.product, one.name) == (spec.product, spec.name))
+    left = next((one.leased.get(station, 0) for one in pools), 0)
+    if left < spec.lease:
+        book.lease_cells(spec.product, spec.name, station, spec.lease - left)
 
 
 def hand_over_leases(home: Store, before: str, now: str) -> None:

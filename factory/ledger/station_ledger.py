@@ -19,17 +19,16 @@ from factory.ledger.gate import Gate
 from factory.ledger.ledger import Ledger
 from factory.ledger.local_journal import LocalJournal
 from factory.ledger.merging.merge import Merge
+from factory.ledger.news import OFFLINE, ONLINE, News
 from factory.ledger.pool_records import Given, PoolState, Want
 from factory.ledger.records import Attempt, Binding, LotRecord
-from factory.ledger.return_home import hand_over_leases, return_home
+from factory.ledger.return_home import hand_over_leases, lease_to, return_home
 from factory.ledger.stage_records import StagedUnit, StagePlace
 from factory.ledger.store import Listener, Store
 from factory.ledger.upgrade import Upgrade
 from factory.values import Event, Facts, Identity
 from factory.values.pools import PoolSpec
 
-OFFLINE = "line.offline"
-ONLINE = "line.online"
 NEEDS_SERVER = "ledger.needs-server"
 FIRST_LOOK, LONGEST_LOOK = 2.0, 60.0
 """Seconds between two looks for the server, at first and at last."""
@@ -54,15 +53,15 @@ class StationLedger(Ledger):
         self._journal = journal
         self._prepare = prepare
         self._first_look = first_look
-        self._heard: list[Listener] = []
+        self._news = News()
         self._lot: str | None = None
         self._pools: tuple[PoolSpec, ...] = ()
         self._since: datetime | None = None
         self._gate = Gate()
         self._keeper = threading.Thread(target=self._keep, name="offline", daemon=True)
         home.on_away = self._found_away
-        home.subscribe(self._hand_on)
-        journal.store.subscribe(self._hand_on)
+        home.subscribe(self._news.hand_on)
+        journal.store.subscribe(self._news.hand_on)
 
     @property
     def location(self) -> str:
@@ -87,8 +86,13 @@ class StationLedger(Ledger):
         try:
             self._upgraded = self._prepare(self._home)
         except LedgerError as error:
-            if error.code != AWAY or not self._journal.is_filled():
+            if error.code != AWAY:
                 raise
+            if not self._journal.is_filled():
+                hint = (
+                    f"{error.hint} {self._journal.path} has nothing taken along: start once while the server is there."
+                )
+                raise LedgerError(error.message, hint=hint, code=AWAY) from error
             self._go_out()
             done = None
         else:
@@ -99,8 +103,7 @@ class StationLedger(Ledger):
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """As `Ledger.subscribe`, wherever the ledger is."""
-        self._heard.append(listener)
-        return lambda: self._heard.remove(listener)
+        return self._news.subscribe(listener)
 
     @contextlib.contextmanager
     def working(self) -> Iterator[None]:
@@ -224,7 +227,12 @@ class StationLedger(Ledger):
                 self._come_back()
             except FactoryError as error:
                 if error.code != AWAY:
-                    self._say(OFFLINE, f"{self._standing()}; they cannot be synced: {error.message}", hint=error.hint)
+                    self._news.say(
+                        OFFLINE,
+                        self.station,
+                        f"{self._standing()}; they cannot be synced: {error.message}",
+                        hint=error.hint,
+                    )
                 return False
         return True
 
@@ -241,8 +249,13 @@ class StationLedger(Ledger):
         self._prepare(self._home)
         done = return_home(self._home, self._journal)
         before = self._journal.station
-        kept = self._journal.put_aside()
-        self._journal.store.subscribe(self._hand_on)
+        try:
+            kept = self._journal.put_aside()
+        finally:
+            # Also where that failed: its store is another one now.
+            self._journal.store.subscribe(self._news.hand_on)
+            if self.is_offline:
+                self._store = self._journal.store
         self._release()
         self._store = self._home
         self._since = None
@@ -253,7 +266,7 @@ class StationLedger(Ledger):
         told = f"online again: {done.attempts} attempts synced"
         if done.conflicts:
             told += f", {len(done.conflicts)} conflicts, units set aside: {', '.join(done.quarantined) or 'none'}"
-        self._say(ONLINE, told, conflicts=[one.as_json() for one in done.conflicts])
+        self._news.say(ONLINE, self.station, told, conflicts=[one.as_json() for one in done.conflicts])
         return done
 
     def _found_away(self) -> None:
@@ -290,32 +303,16 @@ class StationLedger(Ledger):
         if self.is_offline or self._lot is None:
             return
         for spec in self._pools:
-            self._lease(spec)
+            lease_to(self, spec, self._journal.station)
         self._journal.take_along(self._home, self._lot)
-
-    def _lease(self, spec: PoolSpec) -> None:
-        left = next(
-            (state.leased.get(self._journal.station, 0) for state in self.pool_states()
-             if (state.product, state.name) == (spec.product, spec.name)), 0
-        )  # fmt: skip
-        if left < spec.lease:
-            self.lease_cells(spec.product, spec.name, self._journal.station, spec.lease - left)
 
     # Telling.
 
-    def _hand_on(self, event: Event) -> None:
-        for listener in tuple(self._heard):
-            listener(event)
-
-    def _announce(self) -> None:
-        self._say(OFFLINE, self._standing())
+    def _announce(self, trouble: str = "", **more: object) -> None:
+        self._news.say(OFFLINE, self.station, self._standing() + trouble, **more)
 
     def _standing(self) -> str:
         work = self._journal.work()
         count = 0 if work is None else work.units
         since = "" if self._since is None else f" since {self._since:%H:%M}"
         return f"OFFLINE{since}, {count} {'unit waits' if count == 1 else 'units wait'} for sync"
-
-    def _say(self, kind: str, message: str, **more: object) -> None:
-        data = {"message": message, "ledger": self.location, **more}
-        self._hand_on(Event(kind, self.station, datetime.now().astimezone(), data=data))

@@ -18,7 +18,8 @@ import pytest
 from sqlalchemy import URL
 
 from factory.errors import UsageError
-from factory.ledger import Kind, Ledger, LedgerError, Refused, open_ledger
+from factory.files import FileError
+from factory.ledger import Kind, Ledger, LedgerError, Refused, local_journal, open_ledger
 from factory.ledger.merging.merge import Merge
 from factory.ledger.open_station import journal_findings, open_station
 from factory.ledger.station_ledger import NEEDS_SERVER, StationLedger
@@ -375,6 +376,25 @@ def test_pools_are_given_from_what_was_leased(floor: Floor) -> None:
     assert [test_pools.give(server, f"SN{number}").value for number in (2, 3, 4, 5)] == [one.value for one in given]
     floor.cut(book)
     test_pools.give(book, "SN10")
+
+
+def test_a_journal_that_cannot_be_put_aside_is_gone_on_with(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+    book = floor.station()
+    floor.cut(book)
+    make_pass(book, 1, serial="SN1")
+
+    def full(_path: Path, _target: Path) -> None:
+        raise FileError("no space", hint="Free some.")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(local_journal, "move_aside", full)
+        floor.line.mend()
+        until(lambda: "cannot be synced: no space" in str([one.data for one in floor.told("line.offline")]))
+        with book.working():
+            make_pass(book, 2, serial="SN2")
+    until(lambda: not book.is_offline)
+    assert [one.hardware_id for one in floor.server().passed_units(LOT)] == ["hw-1", "hw-2"]
+    assert floor.server().verify() == ()
 
 
 def test_a_short_trouble_is_no_outage(floor: Floor) -> None:
