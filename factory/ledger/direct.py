@@ -15,6 +15,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import ClauseElement
 
+_CURSOR = "factory_cursor"
+
 
 @dataclass(frozen=True, slots=True)
 class _Form:
@@ -67,7 +69,12 @@ def execute(connection: Connection, text: str, values: Any) -> Any:
     driver: Any = connection.connection.driver_connection
     dialect: Any = connection.dialect
     try:
-        return driver.execute(text, values)
+        # One cursor for as long as the connection: each is read to its end before it is used again.
+        cursor: Any = connection.info.get(_CURSOR)
+        if cursor is None:
+            cursor = connection.info[_CURSOR] = driver.cursor()
+        cursor.execute(text, values)
+        return cursor
     except dialect.dbapi.Error as error:
         lost = dialect.is_disconnect(error, driver, None)
         if lost:

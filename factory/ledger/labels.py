@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, literal, select, update
 
+from factory.ledger.direct import Direct
 from factory.ledger.errors import Refused
 from factory.ledger.journal import append
 from factory.ledger.label_lookup import every, find, require
@@ -22,8 +23,10 @@ from factory.values import AttemptState, LabelState, UnitState
 
 REPRINT = "Print the unit's label again: `factory label print`, or r at the slot; the one before is void then."
 # Asked at every pass, also of products without labels: made once.
-_live_of = select(labels.c.state, labels.c.scan).where(
-    labels.c.attempt == bindparam("attempt"), labels.c.state.in_(LIVE)
+_live_of = Direct(
+    select(labels.c.state, labels.c.scan).where(
+        labels.c.attempt == bindparam("attempt"), labels.c.state.in_([literal(state) for state in LIVE])
+    )
 )
 _MAY_HAVE = (str(AttemptState.PROVED), str(AttemptState.PASSED))
 _ASIDE = (str(UnitState.SCRAPPED), str(UnitState.QUARANTINED))
@@ -139,9 +142,9 @@ def void_of_attempt(writer: Writer, attempt: int, reason: str) -> None:
 
 def require_done(writer: Writer, attempt: int) -> None:
     """Raise ValueError when an attempt is about to pass whose label waits for its printer or its scan."""
-    row = writer.connection.execute(_live_of, {"attempt": attempt}).first()
-    if row is not None and row.state != str(LabelState.VERIFIED if row.scan else LabelState.PRINTED):
-        raise ValueError(f"attempt {attempt} cannot pass: its label is {row.state}")
+    rows = _live_of.rows(writer.connection, {"attempt": attempt})
+    if rows and rows[0].state != str(LabelState.VERIFIED if rows[0].scan else LabelState.PRINTED):
+        raise ValueError(f"attempt {attempt} cannot pass: its label is {rows[0].state}")
 
 
 def tell(writer: Writer, kind: str, label: LabelRecord | None, *, slot: str, attempt: int | None, **data: Any) -> None:
