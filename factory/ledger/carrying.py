@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, delete, insert, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Table, delete, insert, select, tuple_
 
 from factory.ledger.articles import carried_name, every_settled
 from factory.ledger.attempts import newest_of
@@ -116,9 +116,24 @@ def _carried(server: Connection, lot: str) -> Iterator[tuple[str, Mapping[str, o
     yield HEADS, {row.name: row.seq for row in server.execute(select(stations))}
     for kind in every_settled(server):
         yield carried_name(kind), {}
+    yield from _known(server, identity_values.c.unit.in_(_units(lot)))
+
+
+def learn_unit(server: Connection, journal: Writer, attempt: int) -> None:
+    """Tell the journal of a unit that has passed just now."""
+    mine = select(attempts.c.unit).where(attempts.c.id == attempt)
+    at = as_text(journal.now)
+    rows = [packed(name, data, at) for name, data in _known(server, identity_values.c.unit.in_(mine))]
+    if rows:
+        journal.connection.execute(delete(carried).where(carried.c.name.in_([row["name"] for row in rows])))
+        journal.connection.execute(insert(carried), rows)
+
+
+def _known(server: Connection, which: ColumnElement[bool]) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """Values of units that the server has done with."""
     told: dict[int, dict[str, object]] = {}
     query = select(identity_values, units.c.state).join(units, units.c.id == identity_values.c.unit)
-    rows = server.execute(query.where(identity_values.c.unit.in_(_units(lot)))).all()
+    rows = server.execute(query.where(which)).all()
     # Who has a cloud id has it for ever; here it would get another one.
     fixed = {row.unit for row in rows if UnitState(row.state) not in _GOES_ON or row.kind == CLOUD_ID}
     for row in rows:

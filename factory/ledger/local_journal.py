@@ -19,7 +19,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 from factory.errors import UsageError
 from factory.files import move_aside
 from factory.ledger.carried import JOURNAL, carried, packed, taken_along
-from factory.ledger.carrying import DEBT, copy_along, learn_cells, take_along, value_name
+from factory.ledger.carrying import DEBT, copy_along, learn_cells, learn_unit, take_along, value_name
 from factory.ledger.claim import Claim, Value
 from factory.ledger.opening import open_ledger
 from factory.ledger.records import as_data, as_text
@@ -88,6 +88,11 @@ class LocalJournal:
         """Know values of pools that were given to a unit just now, as the server tells them."""
         with server.reading() as source:
             self.store.write(lambda writer: learn_cells(source, writer, values))
+
+    def learn_unit(self, server: Store, attempt: int) -> None:
+        """Know the unit of an attempt that has passed just now."""
+        with server.reading() as source:
+            self.store.write(lambda writer: learn_unit(source, writer, attempt))
 
     def known_to_server(self, claim: Claim) -> Mapping[str, Any] | None:
         """What the server said of a unit that has one of these values and is done, or cannot be made here."""

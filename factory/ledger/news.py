@@ -10,6 +10,7 @@ from factory.values import Event
 
 OFFLINE = "line.offline"
 ONLINE = "line.online"
+WARNING = "line.warning"
 
 
 class News:

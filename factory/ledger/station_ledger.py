@@ -8,28 +8,25 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from factory.errors import FactoryError
-from factory.ledger.claim import claim_of
-from factory.ledger.errors import AWAY, LedgerError, Refused
+from factory.ledger.beside_journal import NEEDS_SERVER, BesideJournal
+from factory.ledger.errors import AWAY, LedgerError
 from factory.ledger.gate import Gate
-from factory.ledger.ledger import Ledger
 from factory.ledger.local_journal import LocalJournal
 from factory.ledger.merging.merge import Merge
-from factory.ledger.news import OFFLINE, ONLINE, News
-from factory.ledger.pool_records import Given, PoolState, Want
-from factory.ledger.records import Attempt, Binding, LotRecord
+from factory.ledger.news import OFFLINE, ONLINE, WARNING, News
+from factory.ledger.pool_records import PoolState
+from factory.ledger.records import Binding, LotRecord
 from factory.ledger.return_home import hand_over_leases, lease_to, return_home
-from factory.ledger.stage_records import StagedUnit, StagePlace
 from factory.ledger.store import Listener, Store
 from factory.ledger.upgrade import Upgrade
-from factory.values import Event, Facts, Identity
+from factory.values import Event
 from factory.values.pools import PoolSpec
 
-NEEDS_SERVER = "ledger.needs-server"
 FIRST_LOOK, LONGEST_LOOK = 2.0, 60.0
 """Seconds between two looks for the server, at first and at last."""
 REFRESH = 600.0
@@ -40,7 +37,7 @@ Prepare = Callable[[Store], Upgrade | None]
 """Makes the server's ledger ready: its schema is this version's. Raises LedgerError while it is away, UsageError."""
 
 
-class StationLedger(Ledger):
+class StationLedger(BesideJournal):
     """A ledger on a server with a journal beside it. Made by `open_station`. Every event of either is handed on.
 
     `Ledger`'s methods work where it is now. While the server is away, what needs its knowledge is refused by name
@@ -48,9 +45,7 @@ class StationLedger(Ledger):
     """
 
     def __init__(self, home: Store, journal: LocalJournal, prepare: Prepare, *, first_look: float = FIRST_LOOK) -> None:
-        super().__init__(home)
-        self._home = home
-        self._journal = journal
+        super().__init__(home, journal)
         self._prepare = prepare
         self._first_look = first_look
         self._news = News()
@@ -72,11 +67,6 @@ class StationLedger(Ledger):
     def journal(self) -> LocalJournal:
         """What it goes on in."""
         return self._journal
-
-    @property
-    def is_offline(self) -> bool:
-        """Whether the server is away and the journal in use."""
-        return self._store is not self._home
 
     def begin(self) -> Merge | None:
         """Find out where to work; what an earlier run left in the journal is synced first. Returns what came of that.
@@ -149,34 +139,6 @@ class StationLedger(Ledger):
         self._take_along()
         return states
 
-    def give_cells(self, wants: Sequence[Want], facts: Facts, *, slot: str) -> tuple[Given, ...]:
-        """As `Ledger.give_cells`; the journal knows of it before anything is written to the unit."""
-        given = super().give_cells(wants, facts, slot=slot)
-        if not self.is_offline and any(one.fresh for one in given):
-            self._journal.learn_cells(self._home, {(str(one.kind), one.value) for one in given})
-        return given
-
-    def admit(self, identity: Identity, facts: Facts, **more: Any) -> Attempt:
-        """As `Ledger.admit`. Raises Refused `ledger.needs-server` for a unit that the server has done with."""
-        known = self._journal.known_to_server(claim_of(identity, facts)) if self.is_offline else None
-        if known is not None:
-            raise Refused(
-                f"the server knows this unit: {known['what']}, {known['state']}; it was in {known['place']}",
-                hint="Put it aside until the server is there again: only it can tell what may be done.",
-                code=NEEDS_SERVER,
-            )
-        return super().admit(identity, facts, **more)
-
-    def require_stage(self, identity: Identity, facts: Facts, place: StagePlace) -> StagedUnit:
-        """As `Ledger.require_stage`; where a unit has been only the server knows."""
-        if self.is_offline:
-            raise Refused(
-                f"stage {place.stage} needs the server's record of unit {identity.hardware_id.text}, and it is away",
-                hint="Keep the unit here until the server is there again.",
-                code=NEEDS_SERVER,
-            )
-        return super().require_stage(identity, facts, place)
-
     def record(self, kind: str, **more: Any) -> Event:
         """As `Ledger.record`; outside an attempt the journal takes what the server cannot."""
         try:
@@ -187,37 +149,39 @@ class StationLedger(Ledger):
             self._gate.until_still()
             return super().record(kind, **more)
 
-    def leave_restore(self, attempt: int, data: Mapping[str, object]) -> Event:
-        """As `Ledger.leave_restore`; the journal keeps what the server cannot be told now."""
-        try:
-            return super().leave_restore(attempt, data)
-        except LedgerError as error:
-            if error.code == AWAY:
-                self._journal.owe(attempt, data)
-            raise
-
     # Moving.
 
     def _keep(self) -> None:
         """The thread: out when the server is found away, back when it is there again."""
         pause = self._first_look
-        while not self._gate.closed.is_set():
-            if self.is_offline:
-                self._gate.closed.wait(pause)
-                pause = self._first_look if self._try_back() else min(pause * 1.5, LONGEST_LOOK)
-            elif self._gate.trouble.wait(REFRESH):
-                self._try_out()
-            else:
-                self._refresh()
+        try:
+            while not self._gate.closed.is_set():
+                if self.is_offline:
+                    self._gate.closed.wait(pause)
+                    pause = self._first_look if self._moved(self._try_back) else min(pause * 1.5, LONGEST_LOOK)
+                elif self._gate.trouble.wait(REFRESH):
+                    self._moved(self._try_out)
+                else:
+                    self._moved(self._refresh)
+        finally:
+            # Nobody waits for a thread that is gone.
+            self._gate.close()
 
-    def _try_out(self) -> None:
+    def _moved(self, move: Callable[[], bool]) -> bool:
+        try:
+            return move()
+        except FactoryError as error:
+            self._news.say(WARNING, self.station, error.message, hint=error.hint)
+            return False
+
+    def _try_out(self) -> bool:
         with self._gate.moving():
-            if self._gate.closed.is_set():
-                return
-            if self._is_there():
-                self._settle_own()
-            elif self._lot is not None and self._journal.knows(self._lot):
-                self._go_out()
+            if not self._gate.closed.is_set():
+                if self._is_there():
+                    self._settle_own()
+                elif self._lot is not None and self._journal.knows(self._lot):
+                    self._go_out()
+        return True
 
     def _try_back(self) -> bool:
         if self._gate.closed.is_set() or not self._is_there():
@@ -227,12 +191,7 @@ class StationLedger(Ledger):
                 self._come_back()
             except FactoryError as error:
                 if error.code != AWAY:
-                    self._news.say(
-                        OFFLINE,
-                        self.station,
-                        f"{self._standing()}; they cannot be synced: {error.message}",
-                        hint=error.hint,
-                    )
+                    self._announce(f"; they cannot be synced: {error.message}", hint=error.hint)
                 return False
         return True
 
@@ -294,9 +253,10 @@ class StationLedger(Ledger):
                 self._station_lock.release()
                 self._station_lock = None
 
-    def _refresh(self) -> None:
+    def _refresh(self) -> bool:
         with contextlib.suppress(LedgerError):
             self._take_along()
+        return True
 
     def _take_along(self) -> None:
         """Fill the journal anew, while the server is there."""

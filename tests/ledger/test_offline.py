@@ -20,9 +20,10 @@ from sqlalchemy import URL
 from factory.errors import UsageError
 from factory.files import FileError
 from factory.ledger import Kind, Ledger, LedgerError, Refused, local_journal, open_ledger
+from factory.ledger.beside_journal import NEEDS_SERVER
 from factory.ledger.merging.merge import Merge
 from factory.ledger.open_station import journal_findings, open_station
-from factory.ledger.station_ledger import NEEDS_SERVER, StationLedger
+from factory.ledger.station_ledger import StationLedger
 from factory.ledger.store import Clock, utc_now
 from factory.values import AttemptState, Event, UnitState
 from tests import cut as cuts
@@ -330,6 +331,11 @@ def test_what_only_the_server_knows_is_refused_by_name(floor: Floor) -> None:
     ) as told:
         admit(again, 1, serial="SN1")
     assert told.value.code == NEEDS_SERVER
+    floor.mend(again)
+    make_pass(again, 2, serial="SN2")
+    floor.cut(again)
+    with pytest.raises(Refused, match="passed; it was in slot A of station S2"):
+        make_pass(again, 2, serial="SN2")  # it is known from the moment of its pass
     with pytest.raises(LedgerError, match="lot L2 was not taken along"):
         again.bind_lot("L2", BINDING)
 
