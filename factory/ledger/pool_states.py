@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, or_, select, update
 
 from factory.errors import UsageError
+from factory.ledger import pool_agreement, pool_leases
 from factory.ledger import pool_cells as cells
-from factory.ledger import pool_leases
 from factory.ledger.attempts import newest_of
 from factory.ledger.errors import Refused
 from factory.ledger.pool_imports import range_of
@@ -51,26 +51,10 @@ def findings(connection: Connection) -> Iterator[Finding]:
 
 
 def faults(connection: Connection) -> Iterator[Finding]:
-    """What is wrong with the pools themselves: counters that no writer leaves, leases that share a cell."""
-    ranges = select(pool_ranges).where(or_(pool_ranges.c.taken < 0, pool_ranges.c.taken > pool_ranges.c.cells))
-    for row in connection.execute(ranges):
-        yield _fault(f"range {row.file} {row.place}", f"{row.taken} of its {row.cells} cells are leased")
-    mine = pool_leases_table.c
-    before: Row[Any] | None = None
-    for row in connection.execute(select(pool_leases_table).order_by(mine.kind, mine.prefix, mine.width, mine.first)):
-        if not 0 <= row.next <= row.cells:
-            yield _fault(f"lease {row.id} of station {row.station}", f"{row.next} of its {row.cells} cells are gone")
-        if before is not None and (row.kind, row.prefix, row.width) == (before.kind, before.prefix, before.width):
-            end = before.first + (before.cells - 1) * before.stride
-            if row.first <= end:
-                shared = shown_value(row.kind, text_of(row.kind, row.prefix, row.width, row.first))
-                what = f"{shared} is leased to station {before.station} too, in lease {before.id}"
-                yield _fault(f"lease {row.id} of station {row.station}", what)
-        before = row
-
-
-def _fault(place: str, what: str) -> Finding:
-    return Finding("LEDGER-POOL", Severity.ERROR, place, what, "Stop giving from it, and compare with the last backup.")
+    """What is wrong with the pools themselves: what was given and no row knows, counters that no writer leaves."""
+    hint = "Stop giving from it, and compare with the last backup."
+    for place, what in (*pool_agreement.faults(connection), *pool_agreement.contradictions(connection)):
+        yield Finding("LEDGER-POOL", Severity.ERROR, place, what, hint)
 
 
 def lasting(state: PoolState) -> str:
