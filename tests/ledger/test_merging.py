@@ -326,7 +326,6 @@ def with_row(ledger: Ledger, mac: int) -> None:
     ledger.admit(identity, facts, lot=LOT, slot="A", fingerprint=made.FINGERPRINT, work=work)
 
 
-@pytest.mark.usefixtures("both_engines")
 def test_the_same_order_at_both_is_one_order(two: Two) -> None:
     order(two.here, 1, 2, 3)
     order(two.there, 1, 2, 3)

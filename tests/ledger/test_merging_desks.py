@@ -30,7 +30,6 @@ def two(tmp_path: Path) -> Iterator[Two]:
     both.close()
 
 
-@pytest.mark.usefixtures("both_engines")
 def test_pools_of_two_stations_become_one(two: Two) -> None:
     test_pools.bring(two.here, test_pools.run(10, 29))
     test_pools.bring(two.there, test_pools.run(30, 49))
@@ -112,7 +111,6 @@ def test_one_unit_with_two_cells_burns_the_second(two: Two) -> None:
     test_pools.refused("pool.burned", two.here, "SN1", 30, 31)
 
 
-@pytest.mark.usefixtures("both_engines")
 def test_labels_count_on_and_one_is_live(two: Two) -> None:
     attempt = test_labels.proved(two.here, 1, serial="SN1")
     test_labels.begun(two.here, attempt, 1)
@@ -216,7 +214,7 @@ def _told(ledger: Ledger, number: int) -> object:
     ]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     st.lists(
         st.one_of(

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from factory.errors import UsageError
+from factory.cli import main
+from factory.errors import Exit, UsageError
 from factory.files import FileError
 from factory.ledger import Kind, Ledger, LedgerError, Refused, local_journal, open_ledger
 from factory.ledger.beside_journal import NEEDS_SERVER
@@ -428,3 +429,27 @@ def test_what_cannot_be_opened(floor: Floor, tmp_path: Path) -> None:
     floor.kill(book)
     with pytest.raises(UsageError, match="is the journal of station S1"):
         open_station(floor.line.url_of(floor.schema), floor.folder / "S1.db", station="S9")
+
+
+def test_the_commands(floor: Floor, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FACTORY_LEDGER", raising=False)
+    bench = floor.folder / "bench.toml"
+    url = floor.line.url_of(floor.schema)
+    slot = '[[slot]]\nname = "A"\nssh = { host = "192.0.2.1" }\n'
+    bench.write_text(f'[station]\nname = "S1"\nledger = "{url}"\noffline = "S1.db"\n{slot}')
+    book = floor.station()
+    floor.cut(book)
+    make_pass(book, 1, serial="SN1")
+    floor.kill(book)
+    assert main(["ledger", "sync", "--bench", str(bench)]) == Exit.NOT_STARTED
+    assert "still away; what waits for it: 1 attempt since" in capsys.readouterr().err
+    assert main(["doctor", "--bench", str(bench), "--json"]) in (Exit.DONE, Exit.FAILED)
+    codes = {one["code"] for one in json.loads(capsys.readouterr().out)["findings"]}
+    assert {"ledger.away", "LEDGER-OFFLINE"} <= codes
+    floor.line.mend()
+    make_pass(floor.server(), 1, serial="SN1")  # the server has it already: both sides are shown
+    assert main(["ledger", "sync", "--bench", str(bench)]) == Exit.FAILED
+    said = capsys.readouterr().out
+    assert "station S1~" in said and "station office" in said and "1 set aside (hw-1)" in said
+    assert main(["ledger", "sync", "--bench", str(bench), "--json"]) == Exit.DONE
+    assert json.loads(capsys.readouterr().out)["synced"] is False
