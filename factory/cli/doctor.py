@@ -31,6 +31,7 @@ def doctor(
 
     Exits 1 when something must be mended.  Example:  factory doctor --bench acme/bench.toml
     """
+    from factory.cli.flash_show import counted
     from factory.clouds.xyte.store import store_findings
     from factory.config import load_bench
     from factory.flashing.card.bench_check import card_findings
@@ -71,5 +72,5 @@ def doctor(
         for finding in findings:
             colour = "red" if finding.severity is Severity.ERROR else "yellow"
             show().print(f"{finding.severity}: {finding}", style=colour, soft_wrap=True, markup=False)
-        talk().print("nothing to mend" if not findings else f"{len(findings)} findings")
+        talk().print(counted(len(findings), "finding") if findings else "nothing to mend")
     raise typer.Exit(Exit.FAILED if bad else Exit.DONE)

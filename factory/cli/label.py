@@ -161,7 +161,8 @@ def _table(labels: Sequence[LabelRecord]) -> Any:
 
     table = Table(pad_edge=False, box=SIMPLE_HEAD)
     for name in ("label", "code", "state", "UTC", "station", "slot", "operator", "printer", "reason"):
-        table.add_column(name, overflow="fold")
+        # A code and a moment are compared by eye: the rest gives way where the screen is narrow.
+        table.add_column(name, overflow="fold", no_wrap=name in ("code", "UTC"))
     for label in labels:
         moment = label.voided_at or label.verified_at or label.printed_at or label.at
         table.add_row(

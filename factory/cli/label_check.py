@@ -80,7 +80,7 @@ def why_not(label: LabelRecord) -> str:
             else f"; its unit is {label.unit_state}"
         )
     return (
-        f"; it was not scanned back yet: factory label check --unit {label.hardware_id} CODE"
+        f"; it was not scanned back yet: factory label check --bench BENCH --unit {label.hardware_id} CODE"
         if label.state == "printed"
         else ""
     )

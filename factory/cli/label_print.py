@@ -110,7 +110,7 @@ def _scan(book: Ledger, label: LabelRecord, lines: Iterator[str], *, tries: int)
 
 
 def _later(label: LabelRecord) -> str:
-    return f"It waits for its scan: factory label check --unit {label.hardware_id} CODE"
+    return f"It waits for its scan: factory label check --bench BENCH --unit {label.hardware_id} CODE"
 
 
 @contextlib.contextmanager

@@ -61,6 +61,7 @@ def checkpoint(
         talk().print(
             "kept in one place only: set [station] checkpoint_copy to a folder of another disk",
             style="yellow",
+            soft_wrap=True,
             markup=False,
         )
 

@@ -50,6 +50,7 @@ def merge(
     Example:  factory ledger merge station-2/ledger.db --bench acme/bench.toml
     """
     from factory.config import load_bench
+    from factory.errors import FactoryError
     from factory.ledger import MergeRefused, open_ledger
 
     session: Session = context.obj
@@ -70,7 +71,9 @@ def merge(
                 session.print_json({"merged": False, "conflicts": [one.as_json() for one in error.conflicts]})
                 raise typer.Exit(error.exit_code) from error
             print_conflicts(error.conflicts)
-            raise
+            # The table has just shown both sides; the error's own lines would say all of it once more.
+            first = error.message.split("\n", 1)[0].rstrip(":")
+            raise FactoryError(first, hint=error.hint, code=error.code, exit_code=error.exit_code) from error
     if json:
         backup = None if kept is None else str(kept)
         session.print_json({"merged": not done.is_nothing, "backup": backup, **done.as_json()})

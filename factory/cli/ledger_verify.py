@@ -60,6 +60,7 @@ def verify(
 
     Example:  factory ledger verify --bench acme/bench.toml --manifest upload/L-upload-001.manifest.json
     """
+    from factory.cli.flash_show import counted
     from factory.config import load_bench
     from factory.lots.manifest_check import check_manifest
     from factory.lots.named_files import file_findings
@@ -94,7 +95,7 @@ def verify(
     for line in (*map(_said, manifests), *([] if looked is None else [looked.said])):
         talk().print(line, soft_wrap=True, markup=False)
     compared = f", compared with {len(anchors)} checkpoint{'s' if len(anchors) > 1 else ''}" if anchors else ""
-    talk().print(f"{len(findings)} findings" if wrong else f"the ledger is sound{compared}", markup=False)
+    talk().print(counted(len(findings), "finding") if wrong else f"the ledger is sound{compared}", markup=False)
     raise typer.Exit(Exit.FAILED if wrong else Exit.DONE)
 
 

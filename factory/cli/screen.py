@@ -57,7 +57,7 @@ class Screen:
     def follow(self, event: Event) -> None:
         """Take one event into account; of events without a slot only warnings are shown."""
         if event.kind == "line.warning":
-            self.warning = str(event.data["message"])
+            self.warning = "\n".join(_warned(event))
         elif event.kind in ("line.offline", "line.online"):
             self.offline = str(event.data["message"]) if event.kind == "line.offline" else ""
             self.warning = "" if self.offline else "\n".join(_told(event))
@@ -145,6 +145,13 @@ def result_table(rows: Sequence[Any]) -> Table:
     return table
 
 
+def _warned(event: Event) -> Iterator[str]:
+    """A warning, and what to do about it."""
+    yield str(event.data["message"])
+    if event.data.get("hint"):
+        yield str(event.data["hint"])
+
+
 def _told(event: Event) -> Iterator[str]:
     """What is said when the server went away or came back, with both sides of every conflict."""
     yield str(event.data["message"])
@@ -170,6 +177,7 @@ def _plain(event: Event, console: Console) -> None:
         for line in _told(event):
             console.print(line, style="bold yellow", soft_wrap=True, markup=False)
     elif event.kind == "line.warning":
-        console.print(f"warning: {event.data['message']}", style="yellow", soft_wrap=True, markup=False)
+        said = " - ".join(_warned(event))
+        console.print(f"warning: {said}", style="yellow", soft_wrap=True, markup=False)
     elif event.kind in ("slot.question", "line.bug", "attempt.unknown"):
         console.print(f"{event.slot or event.station}: {event.kind} {dict(event.data)}", soft_wrap=True, markup=False)

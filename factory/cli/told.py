@@ -30,6 +30,7 @@ _STYLES = {
     "cloud.refused": BAD,
     "cloud.unknown": ASIDE,
     "pool.burned": ASIDE,
+    "merge.conflict": ASIDE,
 }
 Data = Mapping[str, Any]
 
@@ -179,6 +180,20 @@ def _pool(words: str) -> Callable[[Data], str]:
     return tell
 
 
+def _article(data: Data) -> str:
+    before = f", after that of attempt {data['before']}" if data.get("before") else ""
+    product = _short(data.get("product_sha256"))
+    return f"the first article of {data.get('board') or 'this board'}, product file {product}{before}"
+
+
+def _accepted(data: Data) -> str:
+    return f"lot {data.get('lot')} goes on without a pass of its first article{_reason(data)}"
+
+
+def _conflict(data: Data) -> str:
+    return f"two ledgers contradict each other, {data.get('what')}; HERE {data.get('here')}; THERE {data.get('there')}"
+
+
 _TELLERS: Mapping[str, Callable[[Data], str]] = {
     "attempt.admitted": _admitted,
     "attempt.flashing": lambda data: f"writing image {_short(data.get('image'))}",
@@ -204,6 +219,9 @@ _TELLERS: Mapping[str, Callable[[Data], str]] = {
     "upload.manifest": _manifest,
     "upload.verdicts": _answer,
     "upload.confirmed": _confirmed,
+    "article.begun": _article,
+    "article.accepted": _accepted,
+    "merge.conflict": _conflict,
     "lot.bound": lambda data: f"lot {data.get('lot')} bound to product {data.get('product')}",
     "lot.changed": lambda data: f"lot {data.get('lot')} changed{_reason(data)}",
     "flash.begun": lambda data: f"writing {_short(data.get('image'))} for {data.get('hardware_id') or 'any unit'}",

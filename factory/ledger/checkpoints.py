@@ -131,7 +131,10 @@ def against(connection: Connection, checkpoint: Checkpoint) -> Iterator[Finding]
         found = connection.execute(one).scalar()
         if found is None:
             what = f"is missing, and was there at {checkpoint.at}"
-            hint = "The ledger was cut or an older copy was put in its place: values could be given twice. Stop."
+            hint = (
+                "The ledger was cut or an older copy was put in its place: values could be given twice. Stop. If "
+                "another ledger is meant, give it its own folder: [station] checkpoints."
+            )
             yield Finding("LEDGER-CUT", Severity.ERROR, place, what, hint)
         elif found != head.hash:
             what = f"is another one than at {checkpoint.at}"

@@ -85,7 +85,7 @@ def _chains(connection: Connection) -> Iterator[Finding]:
 
 
 def _schema(connection: Connection) -> Iterator[Finding]:
-    for place, what in constraints.lost_columns(connection):
+    for place, what in tuple(constraints.lost_columns(connection)) or constraints.wrong_kinds(connection):
         yield Finding(_SCHEMA, Severity.ERROR, place, what, _KEEP)
 
 
@@ -139,7 +139,8 @@ def _in_between(connection: Connection) -> Iterator[Finding]:
 def _stops(connection: Connection) -> Iterator[Finding]:
     for stop in stage_agreement.standing(connection):
         hint = "Find out why. The line goes on with --accept-failures REASON."
-        yield Finding("LEDGER-STOPPED", Severity.WARNING, f"lot {stop.lot}", stop.told(), hint)
+        place = f"lot {stop.lot}"
+        yield Finding("LEDGER-STOPPED", Severity.WARNING, place, stop.told().removeprefix(f"{place} "), hint)
 
 
 def _restores(connection: Connection) -> Iterator[Finding]:

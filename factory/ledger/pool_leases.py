@@ -98,7 +98,7 @@ def exhausted(connection: Connection, pool: int, name: str, station: str) -> Ref
     elsewhere = ", ".join(f"{count} at station {place}" for place, count in sorted(others.items()))
     return Refused(
         f"pool {name} is used up: there is nothing left for this unit",
-        hint="Import further ranges: factory pool import FILE. "
+        hint="Import further ranges: factory pool import FILE --product PRODUCT --bench BENCH. "
         + (f"Leased to others and not given yet: {elsewhere}." if elsewhere else "Nothing was written to the unit."),
         code="pool.exhausted",
     )
@@ -108,7 +108,7 @@ def no_pool(product: str, name: str) -> UsageError:
     """For a pool that nothing was ever imported for."""
     return UsageError(
         f"the ledger has no pool {name} of product {product}",
-        hint=f"Import its ranges first: factory pool import FILE --product PRODUCT --pool {name}.",
+        hint=f"Import its ranges first: factory pool import FILE --product PRODUCT --bench BENCH --pool {name}.",
         code="pool.unknown",
     )
 

@@ -167,7 +167,7 @@ def _require_known(connection: Connection, name: str, column: Any, value: str) -
     """A mistyped slot must not look like a recall of nothing."""
     if connection.execute(select(attempts.c.id).where(column == value).limit(1)).first() is None:
         names = select(column).where(column.is_not(None)).group_by(column).order_by(func.max(attempts.c.id).desc())
-        there = ", ".join(str(one) for one in connection.execute(names.limit(10)).scalars())
+        there = ", ".join(sorted(str(one) for one in connection.execute(names.limit(10)).scalars()))
         raise UsageError(
             f"the ledger has no attempt with {name} {value}",
             hint=f"There are: {there}." if there else "It has no attempts yet.",

@@ -119,7 +119,7 @@ class Assigning:
     def _warn(self, pool: PoolSection, remaining: int | None) -> None:
         """Say it when the low water is passed, and again when nothing is left; not with every unit between."""
         if remaining is not None and remaining in (0, pool.low_water - 1):
-            text = f"pool {pool.name} has {remaining} left for units: import further ranges"
+            text = f"pool {pool.name} has values for {remaining} more units: import further ranges"
             self._tools.setup.feed.say(_WARNING, data={"message": text, "hint": "factory pool show tells how long."})
             self._progress.warnings.append(text)
 

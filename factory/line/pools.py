@@ -21,5 +21,5 @@ def take_pools(setup: Setup) -> None:
     for state in setup.ledger.bind_pools(specs):
         if state.is_low or not state.remaining:
             days = "" if state.days_left is None else f", which lasts {state.days_left:.1f} days at the present rate"
-            text = f"pool {state.name} has {state.remaining} left for units{days}: import further ranges"
-            setup.feed.say(_WARNING, data={"message": text, "hint": "factory pool import FILE"})
+            text = f"pool {state.name} has values for {state.remaining} more units{days}: import further ranges"
+            setup.feed.say(_WARNING, data={"message": text, "hint": "factory pool import FILE --product PRODUCT"})

@@ -123,7 +123,8 @@ def _judged(placed: PlacedRun, rules: RulesSection, known: Sequence[Mac]) -> Ite
     for mac in known[low:high]:
         defect = mac.defect()
         why = "" if defect is None else defect[1]
-        yield _error("ID-SENTINEL", placed, f"has {mac}, which {why}", "Leave it out of the range: no unit passes.")
+        what = why if run.size == 1 else f"has {mac}, which {why}"
+        yield _error("ID-SENTINEL", placed, what, "Leave it out of the range: no unit passes.")
 
 
 def _number(mac: Mac) -> int:

@@ -27,6 +27,9 @@ _HEADER: Mapping[str, str] = {
 # Of a list of values it does not matter how its lines end or what parts its cells.
 _HARMLESS = frozenset({"FILE-DELIM", "FILE-QUOTED", "FILE-NAME", "FILE-BOM", "FILE-CR", "FILE-EOL", "FILE-UTF16"})
 _BETWEEN = re.compile(r"\s*\.\.\s*|\s+-\s+|\s+to\s+")
+# What the rules of sheets say of these names a command that writes no supplier's file.
+_ENCODINGS = frozenset({"FILE-ENC", "FILE-SJIS"})
+_SAVE_AS = "Save it as UTF-8 text or as an .xlsx workbook."
 _COUNT = re.compile(r"[0-9]{1,9}")
 _DASHED = re.compile(r"(?P<first>[0-9A-Fa-f:]{12,17})-(?P<last>[0-9A-Fa-f:]{12,17})")
 
@@ -44,7 +47,13 @@ class PoolRefused(FactoryError):  # noqa: N818 - reads as what happened
             hint="All of a file or nothing: mend it, or ask the supplier.",
         )
         self.file = file
-        self.findings = tuple(findings)
+        self.findings = tuple(sorted(findings, key=_in_the_file))
+
+
+def _in_the_file(finding: Finding) -> int:
+    """Where a finding is, from the top; what is about the whole file comes first."""
+    number = re.search("[0-9]+", finding.place)
+    return int(number[0]) if number else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +95,8 @@ def _of_file(path: Path, troubles: Sequence[Trouble]) -> Iterator[Finding]:
             collected.add(trouble, Place())
     for found in collected.sorted():
         if found.severity is Severity.ERROR:
-            yield Finding(found.code, Severity.ERROR, "file", found.message, found.hint)
+            hint = _SAVE_AS if found.code in _ENCODINGS else found.hint
+            yield Finding(found.code, Severity.ERROR, "file", found.message, hint)
 
 
 def _records(source: Source) -> Iterator[tuple[str, list[str | float]]]:

@@ -139,7 +139,7 @@ def test_scanned_at_once(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_scan_comes(plant: Plant) -> None:
     given = ("--product", plant.product, "--bench", plant.bench, "--scans", "-")
     _, err = plant.call("label", "print", "hw-1", *given, code=1)
-    assert "no scan can come any more" in err and "factory label check --unit hw-1 CODE" in err
+    assert "no scan can come any more" in err and "factory label check --bench BENCH --unit hw-1 CODE" in err
 
 
 def test_who_gets_none(plant: Plant) -> None:

@@ -30,7 +30,7 @@ def test_conflicts_are_shown_and_nothing_is_written(folder: Path, capsys: pytest
     assert main(["ledger", "merge", "other.db"]) == Exit.FAILED
     said = capsys.readouterr()
     assert "station S1" in said.out and "station S2" in said.out and "hw-2" in said.out
-    assert "--quarantine" in said.err
+    assert "--quarantine" in said.err and "station S2" not in said.err  # the table has it
     assert (folder / "ledger.db").read_bytes() == before
     assert main(["ledger", "merge", "other.db", "--json"]) == Exit.FAILED
     told = json.loads(capsys.readouterr().out)
@@ -47,6 +47,10 @@ def test_quarantine_takes_the_rest_over(folder: Path, capsys: pytest.CaptureFixt
         assert [one.hardware_id for one in kept.passed_units(LOT)] == ["hw-1", "hw-2"]
     assert main(["ledger", "verify"]) == Exit.DONE
     assert main(["ledger", "trace", "hw-3"]) == Exit.DONE
+    capsys.readouterr()
+    assert main(["ledger", "trace", "hw-2"]) == Exit.DONE
+    story = " ".join(capsys.readouterr().out.split())
+    assert "two ledgers contradict each other" in story and "HERE passed" in story and "fatal" not in story
     capsys.readouterr()
     assert main(["ledger", "merge", "other.db", "--json"]) == Exit.DONE
     assert json.loads(capsys.readouterr().out)["merged"] is False

@@ -75,6 +75,11 @@ def test_what_is_refused(call: Call, tmp_path: Path, capsys: pytest.CaptureFixtu
     document = json.loads(capsys.readouterr().out)
     assert document["error"]["code"] == "pool.refused"
     assert [finding["place"] for finding in document["findings"]] == ["line 1"]
+    (tmp_path / "mixed.csv").write_bytes(b"02:00:00:10:00:00\n00:11:22:33:44:55\nb8:27:eb:1:2:3\n# Stra\xdfe\n")
+    assert call("import", "mixed.csv", *PRODUCT, "--pool", "lan") == Exit.FAILED
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[1] for line in lines] == [" file", " line 1", " line 2", " line 3"], lines
+    assert "UTF-8 text or as an .xlsx" in lines[0] and "00:11:22:33:44:55 is a test pattern" in lines[2]
     assert call("import", "reel.csv", *PRODUCT, "--pool", "lan", "--json") == Exit.DONE
     assert json.loads(capsys.readouterr().out)["cells"] == 10
     assert "was imported already" in refused("import", "reel.csv", *PRODUCT, "--pool", "lan")

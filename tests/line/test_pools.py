@@ -178,7 +178,7 @@ def test_a_unit_that_does_not_keep_its_address_fails_and_gets_the_same_again(tmp
         for number in (3, 4):
             assert not (floor.unit(number).root / "etc/uboot.env").exists()
         warnings = [str(event.data["message"]) for event in floor.events if event.kind == "line.warning"]
-        assert any("pool lan has 0 left for units" in text for text in warnings)
+        assert any("pool lan has values for 0 more units" in text for text in warnings)
         (unit,) = floor.ledger.trace("b8:27:eb:10:00:02").units
         kinds = [event.kind for event in unit.events]
         assert [kind for kind in kinds if "pool." in kind][:3] == ["pool.given", "pool.writing", "pool.not-taken"]
