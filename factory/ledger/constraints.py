@@ -56,6 +56,26 @@ def lost_columns(connection: Connection) -> Iterator[tuple[str, str]]:
                 yield f"table {table.name}", f"its column {column.name} is missing"
 
 
+def wrong_kinds(connection: Connection) -> Iterator[tuple[str, str]]:
+    """Tables and columns that hold a text for a number, or the other way round: SQLite lets anything stand anywhere,
+    and no other question can be asked of such a row.
+    """
+    if connection.dialect.name != "sqlite":
+        return
+    for table in metadata.sorted_tables:
+        columns = [(column.name, _kinds(column)) for column in table.columns]
+        faults = [f'total(typeof("{name}") NOT IN ({kinds}))' for name, kinds in columns]
+        counts = connection.execute(text(f"SELECT {', '.join(faults)} FROM {table.name}")).one()  # noqa: S608 - our own names
+        for (name, _), count in zip(columns, counts, strict=True):
+            if count:
+                yield f"table {table.name}", f"its column {name} holds what it cannot hold in {int(count)} rows"
+
+
+def _kinds(column: Column[Any]) -> str:
+    own = "'integer'" if issubclass(column.type.python_type, int) else "'text'"
+    return f"{own}, 'null'" if column.nullable else own
+
+
 def lost_promises(connection: Connection) -> Iterator[tuple[str, str]]:
     """Unique indexes and triggers that the schema has and the database has not."""
     engine = connection.dialect.name

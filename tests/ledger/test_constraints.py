@@ -38,6 +38,9 @@ def test_a_ledger_that_has_lived_is_sound(lived: Ledger) -> None:
         ("DROP INDEX upload_rows_live", "its unique index upload_rows_live is missing"),
         ("DROP INDEX attempts_lease", "its unique index attempts_lease is missing"),
         ("DROP TABLE cloud_key_uses", "table cloud_key_uses: is missing"),
+        ("UPDATE attempts SET ended = x'ff' WHERE id = 1", "its column ended holds what it cannot hold in 1 rows"),
+        ("UPDATE stations SET seq = 'many'", "its column seq holds what it cannot hold in 1 rows"),
+        ("UPDATE upload_rows SET position = 1.5", "its column position holds what it cannot hold in 1 rows"),
         (
             "UPDATE upload_rows SET attempt = 2",
             "upload a.csv, row 1: lists a unit by an attempt in which it did not pass",

@@ -476,4 +476,4 @@ def test_a_lease_with_a_damaged_number_is_told(column: str, tmp_path: Path) -> N
         give(ledger, "SN1")
         with made.bare(ledger) as connection:
             connection.execute(text(f"UPDATE pool_leases SET {column} = 'x'"))
-        assert "is no number" in "; ".join(str(finding) for finding in ledger.verify())
+        assert f"its column {column} holds" in "; ".join(str(finding) for finding in ledger.verify())
