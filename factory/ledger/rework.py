@@ -18,10 +18,12 @@ from factory.ledger import attempts as journal_of_attempts
 from factory.ledger.claim import DEVICE_NAME, HARDWARE_ID, MAC, SERIAL
 from factory.ledger.errors import Refused
 from factory.ledger.journal import append
+from factory.ledger.pool_tables import pool_cells
 from factory.ledger.records import Attempt, as_data, as_text
 from factory.ledger.schema import DEAD_ROWS, attempts, events, identity_values, passes, sightings, units, upload_rows
 from factory.ledger.store import Writer
 from factory.values import InvalidValue, Mac, RowState, UnitState
+from factory.values.pools import shown_value
 
 _FROM: Mapping[UnitState, frozenset[UnitState]] = {
     UnitState.REWORK: frozenset({UnitState.OPEN, UnitState.PASSED, UnitState.SHIPPED, UnitState.REWORK}),
@@ -116,7 +118,7 @@ def change(writer: Writer, value: str, state: UnitState, reason: str, *, replace
 
 
 def release(writer: Writer, value: str, reason: str) -> UnitChange:
-    """End a quarantine: the unit is again what it was before. Raises as `change` does."""
+    """End a quarantine: the unit is again what it was before. Raises as `change` does, and Refused `unit.burned`."""
     reason = _reason(reason)
     unit, was, last = _held(writer, value)
     if was is not UnitState.QUARANTINED:
@@ -126,11 +128,26 @@ def release(writer: Writer, value: str, reason: str) -> UnitChange:
             code="unit.state",
             other=last,
         )
+    _require_own_values(writer.connection, unit, last)
     before = _before_quarantine(writer.connection, unit)
     _set(writer, unit, before)
     changed = UnitChange(unit, last.hardware_id or "", was, before, reason, last, (), add=False)
     append(writer, "unit.released", slot=last.slot, attempt=last.id, data=changed.as_json())
     return changed
+
+
+def _require_own_values(connection: Connection, unit: int, last: Attempt) -> None:
+    """Raise Refused (`unit.burned`) for a unit that holds a value of a pool that was burned meanwhile."""
+    mine = (pool_cells.c.unit == unit) & (pool_cells.c.state == "burned")
+    row = connection.execute(select(pool_cells).where(mine).limit(1)).first()
+    if row is not None:
+        raise Refused(
+            f"unit {last.hardware_id} has {shown_value(row.kind, row.value)}, which was burned at {row.changed}: "
+            f"{row.reason}",
+            hint="A burned value is on no good unit, for ever. Scrap this one: factory unit scrap VALUE --reason TEXT.",
+            code="unit.burned",
+            other=last,
+        )
 
 
 def _reason(reason: str) -> str:

@@ -469,6 +469,18 @@ def test_a_value_that_counts_as_free_and_is_not_is_told(change: str, what: str, 
         assert what in "; ".join(str(finding) for finding in ledger.verify() if finding.code == "LEDGER-POOL")
 
 
+def test_a_unit_whose_value_was_burned_in_quarantine_stays_there(any_ledger: Ledger) -> None:
+    ledger = any_ledger
+    bring(ledger, run(10, 29))
+    admit(ledger, give(ledger, "SN1"), serial="SN1", state=AttemptState.PASSED)
+    ledger.change_unit("hw-10", UnitState.QUARANTINED, "two of them were seen")
+    ledger.burn("b8:27:eb:00:00:0b", "two of them were seen")
+    with pytest.raises(Refused, match="was burned") as caught:
+        ledger.release_unit("hw-10", "it was the other one")
+    assert (caught.value.code, caught.value.hint != "") == ("unit.burned", True)
+    ledger.change_unit("hw-10", UnitState.SCRAPPED, "for good")
+
+
 @pytest.mark.parametrize("column", ["next", "cells", "first"])
 def test_a_lease_with_a_damaged_number_is_told(column: str, tmp_path: Path) -> None:
     with opened(tmp_path) as ledger:
