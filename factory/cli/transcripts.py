@@ -72,6 +72,8 @@ def prune(
 
 
 def _tell(done: Pruned, *, dry_run: bool) -> None:
+    from factory.cli.flash_show import counted
+
     console = talk()
     if done.refused:
         console.print(f"nothing was removed: {done.refused}", style="yellow", soft_wrap=True, markup=False)
@@ -79,9 +81,9 @@ def _tell(done: Pruned, *, dry_run: bool) -> None:
     else:
         span = f", of {done.oldest[:10]} to {done.newest[:10]}" if done.removed else ""
         verb = "would be removed" if dry_run else "removed"
-        console.print(f"{done.removed} transcripts {verb} ({done.size / 1e6:.1f} MB){span}", markup=False)
+        console.print(f"{counted(done.removed, 'transcript')} {verb} ({done.size / 1e6:.1f} MB){span}", markup=False)
     if done.kept:
-        console.print(f"{done.kept} stay longer: their units failed, were refused, or are put aside", markup=False)
+        console.print(f"kept longer, of units that failed, were refused or are put aside: {done.kept}", markup=False)
     if done.unknown:
         console.print(f"{len(done.unknown)} are named by no attempt of the ledger, and stay:", markup=False)
         for name in done.unknown[:_NAMED]:

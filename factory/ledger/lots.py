@@ -58,7 +58,11 @@ def find(connection: Connection, lot: str, *, lock: bool = False) -> LotRecord:
     row = connection.execute(query.with_for_update() if lock else query).first()
     if row is None:
         names = connection.execute(select(lots.c.name).order_by(lots.c.bound_at.desc()).limit(20)).scalars().all()
-        there = f"There are: {', '.join(names)}." if names else "The ledger has no lot yet."
+        there = (
+            f"There are: {', '.join(names)}."
+            if names
+            else "The ledger has no lot yet: a station that flashes begins one."
+        )
         raise UsageError(f"there is no lot {lot} in the ledger", hint=there, code="ledger.no-lot")
     return _record(row)
 

@@ -171,17 +171,19 @@ def export(
 
 
 def counts(connection: Connection, lot: str) -> dict[str, dict[str, int]]:
-    """By stage: how many units of the lot passed it last, and how many failed it last."""
+    """By stage, in the order in which the lot came to them: how many units passed it last, and how many failed it."""
     newest = select(func.max(stage_results.c.id)).join(passes, passes.c.attempt == stage_results.c.attempt)
     later = passes.alias()
     flashed_since = select(later.c.id).where(later.c.unit == passes.c.unit, later.c.id > passes.c.id).exists()
     newest = newest.where(stage_results.c.lot == lot, ~flashed_since)
     newest = newest.group_by(stage_results.c.attempt, stage_results.c.stage)
     query = select(stage_results.c.stage, stage_results.c.outcome, func.count()).where(stage_results.c.id.in_(newest))
+    first = select(stage_results.c.stage).where(stage_results.c.lot == lot).group_by(stage_results.c.stage)
+    begun = connection.execute(first.order_by(func.min(stage_results.c.id))).scalars().all()
     found: dict[str, dict[str, int]] = {}
     for stage, outcome, count in connection.execute(query.group_by(stage_results.c.stage, stage_results.c.outcome)):
         found.setdefault(stage, {})[outcome] = int(count)
-    return {stage: dict(sorted(found[stage].items())) for stage in sorted(found)}
+    return {stage: dict(sorted(found[stage].items())) for stage in begun if stage in found}
 
 
 def _require_done(stage: str, last: StageResult | None, place: StagePlace, passed: PassedUnit, owner: Owner) -> None:

@@ -168,6 +168,15 @@ def test_each_stage_counts_its_own_failures(ledger: Ledger) -> None:
     assert "failed at stage test with check.signal" in stop.told()
 
 
+def test_stages_are_counted_in_their_order(ledger: Ledger) -> None:
+    for number in (1, 2):
+        make_pass(ledger, number, serial=f"SN{number}")
+    for stage, number in (("test", 1), ("pack", 1), ("test", 2)):
+        do(ledger, stage, number, serial=f"SN{number}")
+    (lot,) = ledger.show().lots
+    assert [(stage, sum(done.values())) for stage, done in lot.stages.items()] == [("test", 2), ("pack", 1)]
+
+
 def test_the_life_tells_stages_in_the_order_in_which_they_were_done(tmp_path: Path) -> None:
     with opened(tmp_path) as ledger, opened(tmp_path, station="Z") as testing, opened(tmp_path, station="A") as packing:
         make_pass(ledger, 1)
