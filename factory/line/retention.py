@@ -4,6 +4,7 @@ be believed.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -125,7 +126,8 @@ def _files(folder: Path) -> tuple[list[_File], tuple[str, ...]]:
                 if at is None or at.year < _FIRST_YEAR:
                     strange.append(entry.name)
                 else:
-                    found.append(_File(Path(entry.path), at, entry.stat(follow_symlinks=False).st_size))
+                    with contextlib.suppress(FileNotFoundError):  # somebody else removed it meanwhile
+                        found.append(_File(Path(entry.path), at, entry.stat(follow_symlinks=False).st_size))
     except FileNotFoundError:
         return [], ()
     except OSError as error:

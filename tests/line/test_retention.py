@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from factory.cli.app import run
+from factory.line import retention
 from tests.line.floor import Floor, plan
 
 
@@ -40,3 +43,17 @@ def test_the_line_prunes_when_it_stops_and_names_every_transcript(
     document = json.loads(capsys.readouterr().out)
     assert (document["schema"], document["removed"]) == ("factory.transcripts.prune/1", 0)
     assert sorted(document["unknown"]) == sorted(f"{day:%Y%m%dT%H%M%SZ}-work.txt" for day in days)
+
+
+def test_a_transcript_that_goes_meanwhile_does_not_hide_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("gone", "left"):
+        (tmp_path / f"20260101T000000Z-{name}.txt").write_text("x")
+    (tmp_path / "20260101T000000Z-link.txt").symlink_to("/etc/passwd")
+    with os.scandir(tmp_path) as entries:
+        listed = list(entries)
+    (tmp_path / "20260101T000000Z-gone.txt").unlink()
+    monkeypatch.setattr("factory.line.retention.os.scandir", lambda _: contextlib.nullcontext(listed))
+    found, strange = retention._files(tmp_path)
+    assert ([file.path.name for file in found], strange) == (["20260101T000000Z-left.txt"], ())
