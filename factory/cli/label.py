@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from factory.ledger import LabelRecord, LabelSubject
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+_LEAST = {"state": 8, "UTC": 10}
 _PRINTED = {True: "as it was printed", False: "the template or the product file changed since it was printed"}
 
 
@@ -161,8 +162,8 @@ def _table(labels: Sequence[LabelRecord]) -> Any:
 
     table = Table(pad_edge=False, box=SIMPLE_HEAD)
     for name in ("label", "code", "state", "UTC", "station", "slot", "operator", "printer", "reason"):
-        # A code and a moment are compared by eye: the rest gives way where the screen is narrow.
-        table.add_column(name, overflow="fold", no_wrap=name in ("code", "UTC"))
+        # A code is compared by eye, letter by letter: the rest gives way where the screen is narrow.
+        table.add_column(name, overflow="fold", no_wrap=name == "code", min_width=_LEAST.get(name))
     for label in labels:
         moment = label.voided_at or label.verified_at or label.printed_at or label.at
         table.add_row(

@@ -187,9 +187,10 @@ def _chosen(states: Sequence[PoolState], name: str | None, product: str | None) 
 
 
 def _unknown(name: str, there: Sequence[str]) -> UsageError:
+    first = "factory pool import FILE --product PRODUCT --bench BENCH brings the first."
     return UsageError(
         f"the ledger has no pool {name}".rstrip(),
-        hint=f"There are: {', '.join(there)}." if there else "factory pool import FILE brings the first.",
+        hint=f"There are: {', '.join(there)}." if there else first,
         code="pool.unknown",
     )
 

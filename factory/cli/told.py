@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from factory.values import Event
 
 GOOD, BAD, ASIDE = "green", "red", "yellow"
-_LONGEST = 400
+_LONGEST = 500
 _STYLES = {
     "attempt.passed": f"bold {GOOD}",
     "attempt.failed": BAD,
@@ -191,7 +191,7 @@ def _accepted(data: Data) -> str:
 
 
 def _conflict(data: Data) -> str:
-    return f"two ledgers contradict each other, {data.get('what')}; HERE {data.get('here')}; THERE {data.get('there')}"
+    return f"two ledgers contradict each other; HERE {data.get('here')}; THERE {data.get('there')}"
 
 
 _TELLERS: Mapping[str, Callable[[Data], str]] = {

@@ -45,8 +45,8 @@ def findings(connection: Connection) -> Iterator[Finding]:
                 "POOL-LOW",
                 Severity.WARNING,
                 f"pool {state.name} of product {state.product}",
-                f"{state.remaining} left for units, and {state.low_water} is its low water{lasting(state)}",
-                "Order further ranges now: factory pool import FILE.",
+                f"values for {state.remaining} more units, and {state.low_water} is its low water{lasting(state)}",
+                "Order further ranges now, and bring them in by `factory pool import`.",
             )
 
 
@@ -82,7 +82,7 @@ def burn(writer: Writer, value: str, reason: str) -> Event:
         cells.put(writer, pool, first, cells.BURNED, key=None, slot=None, reason=reason.strip())
         return writer.events[-1]
     if row.state == cells.BURNED:
-        raise UsageError(f"{value} is burned already, since {row.changed}: {row.reason}")
+        raise UsageError(f"{value} is burned already, since {row.changed[:16].replace('T', ' ')} UTC: {row.reason}")
     _require_unused(writer.connection, row)
     changed = {"state": cells.BURNED, "reason": reason.strip(), "changed": as_text(writer.now)}
     writer.connection.execute(update(pool_cells).where(mine).values(**changed))

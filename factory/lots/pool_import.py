@@ -140,7 +140,9 @@ def _outside(placed: PlacedRun, blocks: Sequence[str]) -> Iterator[Finding]:
         if low <= at <= high:
             at = high + 1
     if at <= run.high:
-        what = f"has {shown_value(run.kind, run.text(at))}, which is in no address block of this product"
+        what = "is in no address block of this product"
+        if run.size > 1:
+            what = f"has {shown_value(run.kind, run.text(at))}, which {what}"
         yield _error("MAC-OUI", placed, what, f"Allowed: {', '.join(blocks)}.")
 
 

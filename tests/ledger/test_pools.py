@@ -334,7 +334,7 @@ def test_a_pool_stays_what_it_was(ledger: Ledger) -> None:
     (state,) = ledger.bind_pools([replace(SPEC, low_water=9)])
     assert (state.low_water, state.is_low) == (9, True)
     (finding,) = [one for one in ledger.doctor() if one.code == "POOL-LOW"]
-    assert "8 left for units, and 9 is its low water" in finding.message
+    assert "values for 8 more units, and 9 is its low water" in finding.message
     with pytest.raises(UsageError, match="no room for one unit"):
         bring(ledger, run(0x101, 0x102))
 
