@@ -128,6 +128,39 @@ def test_labels_count_on_and_one_is_live(two: Two) -> None:
     assert live is not None and live.nonce == nonce
 
 
+def passed_with_label(ledger: Ledger, number: int) -> None:
+    attempt = test_labels.proved(ledger, 1, serial="SN1")
+    nonce = test_labels.begun(ledger, attempt, number, scan=False)
+    ledger.label_printed(nonce)
+    ledger.passed(attempt.id, made.receipt(), made.proof())
+
+
+def printed_again(ledger: Ledger, number: int) -> None:
+    nonce = test_labels.nonce(number)
+    attempt = ledger.label_subject("hw-1").attempt
+    ledger.begin_label(attempt, nonce, sha256="a" * 64, printer="p", slot="", scan=False, reason="torn")
+    ledger.label_printed(nonce)
+
+
+@pytest.mark.parametrize(("again_here", "live"), [(False, None), (True, 3)])
+def test_a_label_printed_again_elsewhere(two: Two, live: int | None, *, again_here: bool) -> None:
+    """Of one attempt nobody knows which label is on the unit; the label of a later attempt stays."""
+    passed_with_label(two.here, 1)
+    two.there.merge(two.here)
+    printed_again(two.there, 2)
+    two.later(3)
+    if again_here:
+        two.here.change_unit("hw-1", UnitState.REWORK, "again")
+        passed_with_label(two.here, 3)
+    else:
+        printed_again(two.here, 3)
+    two.here.merge(two.there)
+    (unit,) = two.here.trace("hw-1").units
+    found = two.here.live_label(unit.unit)
+    assert (None if found is None else found.nonce) == (None if live is None else test_labels.nonce(live))
+    assert two.here.merge(two.there).is_nothing
+
+
 def test_registrations(two: Two) -> None:
     attempt = admit(two.there, 1, serial="SN1")
     test_clouds.begun(two.there, "a" * 16, attempt)

@@ -136,7 +136,7 @@ def _made_room(
 
 
 def _relabel(writer: Writer, target: Connection, fresh: Sequence[Values]) -> None:
-    """Labels count on from ours, and void the one that the unit had here."""
+    """Labels count on from ours, and a unit keeps one live label at most."""
     units = sorted({values["unit"] for values in fresh})
     last: dict[int, int] = {}
     for start in range(0, len(units), AT_ONCE):
@@ -148,10 +148,20 @@ def _relabel(writer: Writer, target: Connection, fresh: Sequence[Values]) -> Non
             last[values["unit"]] += 1
             values["number"] = last[values["unit"]]
             if values["state"] in LIVE:
-                before = (labels.c.unit == values["unit"]) & labels.c.state.in_(LIVE)
-                void = {
-                    "state": "void",
-                    "voided_at": as_text(writer.now),
-                    "reason": "the unit was made again elsewhere",
-                }
-                target.execute(update(labels).where(before).values(**void))
+                _void_one(writer, target, values)
+
+
+def _void_one(writer: Writer, target: Connection, values: Values) -> None:
+    """Of two live labels that of the later attempt is the unit's. Two of one attempt were printed again here and there,
+    and nobody knows which is on the unit: neither counts.
+    """
+    before = (labels.c.unit == values["unit"]) & labels.c.state.in_(LIVE)
+    ours = target.execute(select(labels.c.attempt).where(before)).scalar()
+    if ours is None:
+        return
+    reason = "printed again by two ledgers" if ours == values["attempt"] else "the unit was made again elsewhere"
+    void = {"state": "void", "voided_at": as_text(writer.now), "reason": reason}
+    if ours <= values["attempt"]:
+        target.execute(update(labels).where(before).values(**void))
+    if ours >= values["attempt"]:
+        values |= void
