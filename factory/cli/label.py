@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from factory.ledger import LabelRecord, LabelSubject
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-_LEAST = {"state": 8, "UTC": 10}
+_LEAST = {"state": 8, "UTC": 10, "where, who": 10, "reason": 8}
 _PRINTED = {True: "as it was printed", False: "the template or the product file changed since it was printed"}
 
 
@@ -161,7 +161,7 @@ def _table(labels: Sequence[LabelRecord]) -> Any:
     from factory.values import LabelCode
 
     table = Table(pad_edge=False, box=SIMPLE_HEAD)
-    for name in ("label", "code", "state", "UTC", "station", "slot", "operator", "printer", "reason"):
+    for name in ("label", "code", "state", "UTC", "where, who", "printer", "reason"):
         # A code is compared by eye, letter by letter: the rest gives way where the screen is narrow.
         table.add_column(name, overflow="fold", no_wrap=name == "code", min_width=_LEAST.get(name))
     for label in labels:
@@ -171,9 +171,7 @@ def _table(labels: Sequence[LabelRecord]) -> Any:
             LabelCode.of(label.nonce, label.hardware_id).for_people,
             str(label.state) + (" (not scanned)" if label.scan and label.state == "printed" else ""),
             f"{moment:%Y-%m-%d %H:%M}",
-            label.station,
-            label.slot or "-",
-            label.operator,
+            " ".join(filter(None, (label.station, label.slot, label.operator))),
             label.printer,
             label.reason or "-",
         )
