@@ -132,5 +132,10 @@ def _keep(book: Ledger, copy: Path | None) -> Path | None:
 
 
 def _free(ledger: Path) -> Path:
+    """A name beside the ledger that no earlier copy has: two merges may come in one second."""
     stem = f"{ledger.name}.before-merge-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
-    return ledger.with_name(f"{stem}.bak")
+    count, path = 1, ledger.with_name(f"{stem}.bak")
+    while path.exists():
+        count += 1
+        path = ledger.with_name(f"{stem}-{count}.bak")
+    return path

@@ -147,8 +147,11 @@ def _settled(row: Row[Any]) -> bool:
 
 
 def _failed(row: Row[Any]) -> bool:
-    """Whether it says anything against its kind: one that was never written to, or called off, does not."""
-    return row.state == AttemptState.FAILED and row.image is not None and row.code not in _CALLED_OFF
+    """Whether it says anything against its kind: one that was never written to, or called off, does not; nor does a
+    label, which comes after the proof: the next unit is the first article then.
+    """
+    against = row.code not in _CALLED_OFF and not (row.code or "").startswith("label.")
+    return row.state == AttemptState.FAILED and row.image is not None and against
 
 
 def _kind(row: Row[Any]) -> Kind:

@@ -174,7 +174,9 @@ def _nothing(ledger: Uploads, lot: str, late: Mapping[str, int], *, only_rejecte
     if listed:
         message = f"every passed unit of lot {lot} ({listed}) is in an upload already"
         return ExportError(message, hint="`factory ledger trace` names the upload of a unit.", code="export.nothing")
-    return ExportError(f"no unit of lot {lot} has passed yet", hint="Only passed units go out.", code="export.nothing")
+    message = f"no unit of lot {lot} stands as passed"
+    hint = "Only passed units go out: not those in rework, in quarantine or scrapped (`factory ledger show`)."
+    return ExportError(message, hint=hint, code="export.nothing")
 
 
 def require_free(path: Path, part: Part) -> None:

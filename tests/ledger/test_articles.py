@@ -68,6 +68,16 @@ def test_a_failure_stops_its_kind_in_every_lot_and_its_lot_for_every_kind(tmp_pa
         ledger.require_article("another", OTHER)
 
 
+def test_a_label_that_failed_says_nothing_against_the_image(tmp_path: Path) -> None:
+    with opened(tmp_path) as ledger:
+        first, second = admit(ledger, 1), admit(ledger, 2, serial="SN2")
+        assert goes(ledger, KIND, first)
+        to_proved(ledger, first)
+        ledger.failed(first.id, "label.wrong", "another label was scanned")
+        ledger.require_article(LOT, KIND)
+        assert goes(ledger, KIND, second), "the next one is the first article"
+
+
 def test_it_is_accepted_with_a_reason_which_is_an_event(tmp_path: Path) -> None:
     with opened(tmp_path) as ledger:
         with pytest.raises(UsageError, match="no first article that failed"):

@@ -12,10 +12,12 @@ import openpyxl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from factory.config import Product
 from factory.errors import UsageError
 from factory.ledger import Ledger, Verdict, VerdictsRefused
+from factory.ledger.schema import events
 from factory.lots import ExportError, export, read_verdicts, take_verdicts
 from factory.sheets import REMOTEIT_BULK, SheetError, decode_csv
 from factory.values import RowState, canonical
@@ -146,10 +148,14 @@ def test_the_manifest_names_what_went_out(tmp_path: Path, book: Ledger, made: Pr
     csv = tmp_path / "out" / file["name"]
     assert (file["rows"], file["first"], file["last"]) == (3, IDS[0], IDS[2])
     assert file["sha256"] == hashlib.sha256(csv.read_bytes()).hexdigest()
-    workbook = tmp_path / "out" / document["workbook"]["name"]
-    assert document["workbook"]["sha256"] == hashlib.sha256(workbook.read_bytes()).hexdigest()
+    (companion,) = document["companions"]
+    workbook = tmp_path / "out" / companion["name"]
+    assert companion["sha256"] == hashlib.sha256(workbook.read_bytes()).hexdigest()
     head = book.head()
-    assert document["ledger_head"] == {"station": "S1", "seq": head.seq, "sha256": head.hash}
+    with book._store.reading() as connection:
+        before = connection.execute(select(events.c.prev).where(events.c.seq == head.seq)).scalar_one()
+    # The manifest's own event comes behind the end of the chain that it names.
+    assert document["ledger_head"] == {"station": "S1", "seq": head.seq - 1, "sha256": before}
     assert (document["lot"], document["product"], document["template_sha256"]) == (LOT, "router", "b" * 64)
     keys = {row[0] for row in decode_csv(csv.read_bytes(), REMOTEIT_BULK)}
     assert not any(key in path.read_text() for key in keys)

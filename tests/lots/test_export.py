@@ -95,7 +95,7 @@ def test_a_unit_goes_out_once(tmp_path: Path, book: Ledger) -> None:
 def test_a_lot_without_a_passed_unit(tmp_path: Path, book: Ledger) -> None:
     made = product(tmp_path / "p")
     admit(book, made, 1)
-    with pytest.raises(ExportError, match="no unit of lot 2026-11/A has passed yet") as caught:
+    with pytest.raises(ExportError, match="no unit of lot 2026-11/A stands as passed") as caught:
         export(book, made, LOT, tmp_path / "out")
     assert caught.value.exit_code == 1 and not (tmp_path / "out").exists()
 
