@@ -86,6 +86,9 @@ def _blocks(found: Trace, *, full: bool) -> Iterator[RenderableType]:
         yield from _days(told, {attempt.id})
     for order in found.orders:
         yield Text(f"{order.file} row {order.row} of lot {order.lot}: no unit of it was seen yet")
+    for pool in found.pools:
+        place = f"{found.value} is in pool {pool.pool} of {pool.product} ({pool.file}, {pool.place})"
+        yield Text(f"{place}: no unit owns it yet")
     numbers = {attempt.id for attempt in found.strangers}
     yield from _days([event for event in found.events if event.attempt not in numbers], ())
 

@@ -59,10 +59,21 @@ class OnOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class InPool:
+    """A value that a supplier brought into a pool: product and name of the pool, the file, and where in it."""
+
+    product: str
+    pool: str
+    file: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
     """The answer to 'what was this?': units that own or owned the value, and attempts that only showed it, with their
     receipts and events; `events` are also what no attempt belongs to: cards, orders, uploads, lots. `orders` are rows
     of which no unit was seen yet. `more` is not 0 where units are left out, which a recall lists: so many at least.
+    `pools` says where a value comes from that no unit has yet.
     """
 
     value: str
@@ -72,11 +83,12 @@ class Trace:
     events: tuple[Event, ...] = ()
     orders: tuple[OnOrder, ...] = ()
     more: int = 0
+    pools: tuple[InPool, ...] = ()
 
     @property
     def found(self) -> bool:
-        """False when nobody ever showed this value."""
-        return bool(self.units or self.strangers or self.events or self.orders or self.more)
+        """False when nobody ever showed this value, and nobody brought it."""
+        return bool(self.units or self.strangers or self.events or self.orders or self.more or self.pools)
 
     def as_json(self) -> dict[str, object]:
         """The trace as plain JSON values."""
@@ -92,6 +104,9 @@ class Trace:
             "events": [event.as_json() for event in self.events if event.attempt not in own],
             "orders": [{"lot": one.lot, "file": one.file, "row": one.row} for one in self.orders],
             "more_units": self.more,
+            "pools": [
+                {"product": one.product, "pool": one.pool, "file": one.file, "place": one.place} for one in self.pools
+            ],
         }
 
 

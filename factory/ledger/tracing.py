@@ -12,15 +12,17 @@ from sqlalchemy import Connection, func, select, union
 
 from factory.ledger.attempts import as_attempt
 from factory.ledger.cloud_registrations import cloud_registrations
-from factory.ledger.histories import OnOrder, Trace
+from factory.ledger.histories import InPool, OnOrder, Trace
 from factory.ledger.label_lookup import attempts_of as attempts_of_label
 from factory.ledger.lives import events_of, life_of, receipts_of
 from factory.ledger.manifests import WRITTEN
 from factory.ledger.mentions import events_about
+from factory.ledger.pool_imports import range_of
 from factory.ledger.pool_tables import pool_cells
 from factory.ledger.records import Attempt
 from factory.ledger.schema import attempts, identity_values, order_keys, order_rows, orders, sightings, upload_rows
-from factory.values import Event
+from factory.values import Event, InvalidValue
+from factory.values.pools import Numbered, PoolKind
 
 LIMIT = 1000
 """As many units as one answer tells; more than an upload has only those of an image or of templates."""
@@ -54,6 +56,7 @@ def trace(connection: Connection, value: str) -> Trace:
         ),
         tuple(one for one in ordered if one.unit is None),
         len(listed) - len(lives) + _made_with(connection, forms),
+        () if listed else _in_pools(connection, value),
     )
 
 
@@ -129,6 +132,19 @@ def _on_orders(connection: Connection, forms: Sequence[str]) -> tuple[OnOrder, .
         OnOrder(row.lot, row.file, row.number, row.unit)
         for row in sorted(connection.execute(query), key=lambda one: one[:3])
     )
+
+
+def _in_pools(connection: Connection, value: str) -> tuple[InPool, ...]:
+    """Where a value lies that no unit has yet."""
+    found = []
+    for kind in PoolKind:
+        try:
+            row = range_of(connection, Numbered.parse(kind, value.strip()))
+        except InvalidValue:
+            continue
+        if row is not None:
+            found.append(InPool(row.product, row.pool_name, row.file, row.place))
+    return tuple(found)
 
 
 def _made_with(connection: Connection, forms: Sequence[str]) -> int:

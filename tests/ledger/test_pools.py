@@ -132,6 +132,17 @@ def test_exhausted_names_who_holds_the_rest(ledger: Ledger) -> None:
     assert "2 at station S9" in (caught.value.hint or "")
 
 
+def test_a_value_that_nobody_has_yet_says_where_it_comes_from(ledger: Ledger) -> None:
+    bring(ledger, run(0x10, 0x13))
+    found = ledger.trace(made.mac(0x12).colons)
+    assert found.found
+    assert [(one.product, one.pool, one.file, one.place) for one in found.pools] == [
+        ("router", "mac", "reel.csv", "line 1")
+    ]
+    assert not ledger.trace(made.mac(0x14).colons).found
+    assert ledger.trace("no value of any pool").pools == ()
+
+
 @pytest.mark.parametrize("state", [None, AttemptState.FAILED, AttemptState.PASSED])
 def test_an_admitted_unit_owns_its_cell(ledger: Ledger, state: AttemptState | None) -> None:
     bring(ledger, run(0x10, 0x1F))
