@@ -8,33 +8,31 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Column, Connection, ForeignKey, Row, Select, String, Table, Text, insert, select, update
+from sqlalchemy import Column, Connection, ForeignKey, Row, Select, Table, Text, insert, select, update
 
 from factory.errors import UsageError
 from factory.ledger.attempts import INTERRUPTED, OPEN_STATES
 from factory.ledger.carried import taken_along
+from factory.ledger.columns import NAME, SHA256, TIME, Number, metadata, signed
 from factory.ledger.journal import append
 from factory.ledger.records import as_text
-from factory.ledger.schema import Number, attempts, metadata
+from factory.ledger.schema import attempts
 from factory.ledger.store import Writer
 from factory.values import AttemptState
 
 _CALLED_OFF = frozenset({INTERRUPTED, "line.interrupted"})
-_NAME = String(255).with_variant(Text(), "postgresql")
 
 # The newest first article of each kind; `accepted` is the reason for going on without its pass.
 first_articles = Table(
     "first_articles",
     metadata,
-    Column("product_sha256", String(64), primary_key=True),
-    Column("template_sha256", String(64), primary_key=True),
-    Column("board", _NAME, primary_key=True),
+    Column("product_sha256", SHA256, primary_key=True),
+    Column("template_sha256", SHA256, primary_key=True),
+    Column("board", NAME, primary_key=True),
     Column("attempt", Number, ForeignKey("attempts.id"), nullable=False),
     Column("accepted", Text),
-    Column("at", String(32), nullable=False),
-    Column("station", _NAME, nullable=False),
-    Column("operator", _NAME, nullable=False),
-    Column("software", _NAME, nullable=False),
+    Column("at", TIME, nullable=False),
+    *signed(),
 )
 
 

@@ -8,10 +8,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Column, Connection, String, Table, Text, select
+from sqlalchemy import Column, Connection, Table, Text, select
 
+from factory.ledger.columns import NAME, TIME, metadata
 from factory.ledger.records import as_data
-from factory.ledger.schema import metadata
 
 HEADS = "heads"
 JOURNAL = "journal"
@@ -19,9 +19,9 @@ JOURNAL = "journal"
 carried = Table(
     "carried",
     metadata,
-    Column("name", String(255).with_variant(Text(), "postgresql"), primary_key=True),
+    Column("name", NAME, primary_key=True),
     Column("data", Text, nullable=False),
-    Column("at", String(32), nullable=False),
+    Column("at", TIME, nullable=False),
 )
 
 

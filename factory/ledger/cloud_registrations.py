@@ -12,7 +12,6 @@ from sqlalchemy import (
     Index,
     Row,
     Select,
-    String,
     Table,
     Text,
     func,
@@ -24,15 +23,15 @@ from sqlalchemy import (
 
 from factory.errors import FactoryError
 from factory.ledger.attempts import OPEN_STATES, newest_of
+from factory.ledger.columns import NAME, TIME, Number, metadata, signed
 from factory.ledger.errors import Refused
 from factory.ledger.journal import append
 from factory.ledger.records import as_data, as_text
-from factory.ledger.schema import Number, attempts, metadata, units
+from factory.ledger.schema import attempts, units
 from factory.ledger.store import Writer
 from factory.values import CloudRecord, CloudState, canonical
 
 KEY_USED_UP = "xyte.key-used-up"
-_NAME = String(255).with_variant(Text(), "postgresql")
 _LIVE_STATES = ("intent", "registered", "unknown")
 _LIVE = text("state IN ('intent', 'registered', 'unknown')")
 _IN_WORK = [str(state) for state in OPEN_STATES]
@@ -47,24 +46,22 @@ cloud_registrations = Table(
     "cloud_registrations",
     metadata,
     Column("number", Number, primary_key=True),
-    Column("token", _NAME, nullable=False, unique=True),
+    Column("token", NAME, nullable=False, unique=True),
     Column("unit", Number, ForeignKey("units.id")),
     Column("attempt", Number, ForeignKey("attempts.id")),
-    Column("hardware_id", _NAME, nullable=False),
-    Column("product", _NAME, nullable=False),
-    Column("lot", _NAME, nullable=False),
-    Column("sn", _NAME),
+    Column("hardware_id", NAME, nullable=False),
+    Column("product", NAME, nullable=False),
+    Column("lot", NAME, nullable=False),
+    Column("sn", NAME),
     Column("sent", Text, nullable=False),
-    Column("state", _NAME, nullable=False),
-    Column("device", _NAME, unique=True),
-    Column("fingerprint", _NAME),
-    Column("parent", _NAME),
+    Column("state", NAME, nullable=False),
+    Column("device", NAME, unique=True),
+    Column("fingerprint", NAME),
+    Column("parent", NAME),
     Column("cause", Text, nullable=False),
-    Column("at", String(32), nullable=False),
-    Column("changed", String(32), nullable=False),
-    Column("station", _NAME, nullable=False),
-    Column("operator", _NAME, nullable=False),
-    Column("software", _NAME, nullable=False),
+    Column("at", TIME, nullable=False),
+    Column("changed", TIME, nullable=False),
+    *signed(),
     Index("cloud_registrations_lot", "lot"),
     Index("cloud_registrations_live", "unit", unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE),
     Index("cloud_registrations_sn", "product", "sn", unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE),
@@ -74,12 +71,10 @@ cloud_registrations = Table(
 cloud_key_uses = Table(
     "cloud_key_uses",
     metadata,
-    Column("fingerprint", _NAME, primary_key=True),
+    Column("fingerprint", NAME, primary_key=True),
     Column("unit", Number, ForeignKey("units.id"), primary_key=True),
-    Column("at", String(32), nullable=False),
-    Column("station", _NAME, nullable=False),
-    Column("operator", _NAME, nullable=False),
-    Column("software", _NAME, nullable=False),
+    Column("at", TIME, nullable=False),
+    *signed(),
 )
 
 

@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import Column, Connection, exists, or_, select, text
 
 from factory.ledger.cloud_registrations import cloud_registrations
-from factory.ledger.schema import attempts, events, metadata, units, upload_rows
+from factory.ledger.columns import metadata
+from factory.ledger.schema import attempts, events, units, upload_rows
 from factory.values import AttemptState, CloudState, RowState, UnitState
 
 APPEND_ONLY = {"sqlite": ("events_no_update", "events_no_delete"), "postgresql": ("events_no_change",)}

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import Column, Connection, ForeignKeyConstraint, String, Table, Text, select, tuple_
+from sqlalchemy import Column, Connection, ForeignKeyConstraint, Table, select, tuple_
 
-from factory.ledger.schema import Number, events, metadata
+from factory.ledger.columns import NAME, Number, metadata
+from factory.ledger.schema import events
 from factory.values import Event
-
-_NAME = String(255).with_variant(Text(), "postgresql")
 
 mentions = Table(
     "mentions",
     metadata,
-    Column("name", _NAME, primary_key=True),
-    Column("station", _NAME, primary_key=True),
+    Column("name", NAME, primary_key=True),
+    Column("station", NAME, primary_key=True),
     Column("seq", Number, primary_key=True, autoincrement=False),
     ForeignKeyConstraint(["station", "seq"], ["events.station", "events.seq"]),
 )

@@ -12,27 +12,21 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    String,
     Table,
     Text,
     UniqueConstraint,
     text,
 )
 
-from factory.ledger.schema import Number, metadata
+from factory.ledger.columns import NAME, SHA256, TIME, Number, metadata, signed
 
-_NAME = String(255).with_variant(Text(), "postgresql")
-_TIME = String(32)
 _GIVEN = text("state = 'given'")
 _LEASABLE = text("taken < cells")
 _GIVABLE = text("next < cells")
 
 
 def _signed() -> list[Column[str]]:
-    return [
-        Column("at", _TIME, nullable=False),
-        *(Column(name, _NAME, nullable=False) for name in ("station", "operator", "software")),
-    ]
+    return [Column("at", TIME, nullable=False), *signed()]
 
 
 # Whoever imports holds its one row until the commit: two imports at once could overlap unseen.
@@ -44,9 +38,9 @@ pools = Table(
     "pools",
     metadata,
     Column("id", Number, primary_key=True),
-    Column("product", _NAME, nullable=False),
-    Column("name", _NAME, nullable=False),
-    Column("kind", _NAME, nullable=False),
+    Column("product", NAME, nullable=False),
+    Column("name", NAME, nullable=False),
+    Column("kind", NAME, nullable=False),
     Column("each", Integer, nullable=False),
     Column("align", Integer, nullable=False),
     Column("low_water", Integer, nullable=False),
@@ -60,8 +54,8 @@ pool_ranges = Table(
     metadata,
     Column("id", Number, primary_key=True),
     Column("pool", Number, ForeignKey("pools.id"), nullable=False),
-    Column("kind", _NAME, nullable=False),
-    Column("prefix", _NAME, nullable=False),
+    Column("kind", NAME, nullable=False),
+    Column("prefix", NAME, nullable=False),
     Column("width", Integer, nullable=False),
     Column("low", BigInteger, nullable=False),
     Column("high", BigInteger, nullable=False),
@@ -69,9 +63,9 @@ pool_ranges = Table(
     Column("cells", BigInteger, nullable=False),
     Column("stride", Integer, nullable=False),
     Column("taken", BigInteger, nullable=False),
-    Column("file", _NAME, nullable=False),
-    Column("sha256", String(64), nullable=False),
-    Column("place", _NAME, nullable=False),
+    Column("file", NAME, nullable=False),
+    Column("sha256", SHA256, nullable=False),
+    Column("place", NAME, nullable=False),
     *_signed(),
     UniqueConstraint("kind", "prefix", "width", "low", name="pool_ranges_row"),
     Index("pool_ranges_leasable", "pool", "id", sqlite_where=_LEASABLE, postgresql_where=_LEASABLE),
@@ -83,8 +77,8 @@ pool_leases = Table(
     metadata,
     Column("id", Number, primary_key=True),
     Column("pool", Number, ForeignKey("pools.id"), nullable=False),
-    Column("kind", _NAME, nullable=False),
-    Column("prefix", _NAME, nullable=False),
+    Column("kind", NAME, nullable=False),
+    Column("prefix", NAME, nullable=False),
     Column("width", Integer, nullable=False),
     Column("first", BigInteger, nullable=False),
     Column("stride", Integer, nullable=False),
@@ -99,16 +93,16 @@ pool_leases = Table(
 pool_cells = Table(
     "pool_cells",
     metadata,
-    Column("kind", _NAME, primary_key=True),
-    Column("value", _NAME, primary_key=True),
+    Column("kind", NAME, primary_key=True),
+    Column("value", NAME, primary_key=True),
     Column("pool", Number, ForeignKey("pools.id"), nullable=False),
-    Column("key", _NAME),
-    Column("state", _NAME, nullable=False),
+    Column("key", NAME),
+    Column("state", NAME, nullable=False),
     Column("reason", Text),
     Column("unit", Number, ForeignKey("units.id")),
     Column("attempt", Number, ForeignKey("attempts.id")),
-    Column("slot", _NAME),
-    Column("changed", _TIME, nullable=False),
+    Column("slot", NAME),
+    Column("changed", TIME, nullable=False),
     *_signed(),
     Index("pool_cells_key", "pool", "key", unique=True, sqlite_where=_GIVEN, postgresql_where=_GIVEN),
     Index("pool_cells_unit", "unit"),

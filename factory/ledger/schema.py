@@ -7,14 +7,12 @@ engine. JSON stands as canonical text for the same reason.
 from __future__ import annotations
 
 from sqlalchemy import (
-    BigInteger,
     Boolean,
     Column,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     Text,
@@ -22,14 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-metadata = MetaData()
-
-# SQLite numbers rows by itself only where the type is exactly INTEGER.
-Number = BigInteger().with_variant(Integer, "sqlite")
-_TIME = String(32)
-# SQLite never minded the length; PostgreSQL would refuse what a strange unit shows.
-_NAME = String(255).with_variant(Text(), "postgresql")
-_SHA256 = String(64)
+from factory.ledger.columns import NAME, SHA256, TIME, Number, metadata, signed
 
 # A unit stands in one live upload at a time; these states free it for the next.
 DEAD_ROWS = ("rejected", "needs-republish")
@@ -42,36 +33,27 @@ _SERIAL = text("kind = 'serial'")
 _LEASED = text("state IN ('admitted', 'flashing', 'flashed', 'proved')")
 
 
-def _signed() -> list[Column[str]]:
-    """Who wrote a row: station, operator, software version."""
-    return [
-        Column("station", _NAME, nullable=False),
-        Column("operator", _NAME, nullable=False),
-        Column("software", _NAME, nullable=False),
-    ]
-
-
 lots = Table(
     "lots",
     metadata,
-    Column("name", _NAME, primary_key=True),
-    Column("product", _NAME, nullable=False),
-    Column("product_sha256", _SHA256, nullable=False),
-    Column("template_sha256", _SHA256, nullable=False),
+    Column("name", NAME, primary_key=True),
+    Column("product", NAME, nullable=False),
+    Column("product_sha256", SHA256, nullable=False),
+    Column("template_sha256", SHA256, nullable=False),
     Column("key_version", Integer, nullable=False),
-    Column("bound_at", _TIME, nullable=False),
-    *_signed(),
+    Column("bound_at", TIME, nullable=False),
+    *signed(),
 )
 
 units = Table(
     "units",
     metadata,
     Column("id", Number, primary_key=True),
-    Column("state", _NAME, nullable=False),
-    Column("serial", _NAME),
-    Column("first_seen", _TIME, nullable=False),
-    *_signed(),
-    Column("slot", _NAME, nullable=False),
+    Column("state", NAME, nullable=False),
+    Column("serial", NAME),
+    Column("first_seen", TIME, nullable=False),
+    *signed(),
+    Column("slot", NAME, nullable=False),
 )
 
 # What a unit owns: no value twice, whatever the code does. `name` is a MAC's interface, the device name as spelled
@@ -79,10 +61,10 @@ units = Table(
 identity_values = Table(
     "identity_values",
     metadata,
-    Column("kind", _NAME, primary_key=True),
-    Column("value", _NAME, primary_key=True),
+    Column("kind", NAME, primary_key=True),
+    Column("value", NAME, primary_key=True),
     Column("unit", Number, ForeignKey("units.id"), nullable=False),
-    Column("name", _NAME, nullable=False),
+    Column("name", NAME, nullable=False),
     Index("identity_values_unit", "unit"),
     Index("identity_values_value", "value"),
     Index("identity_values_serial", "kind", "name", sqlite_where=_SERIAL, postgresql_where=_SERIAL),
@@ -96,27 +78,27 @@ attempts = Table(
     Column("id", Number, primary_key=True),
     Column("unit", Number, ForeignKey("units.id")),
     Column("number", Integer, nullable=False),
-    Column("lot", _NAME, ForeignKey("lots.name"), nullable=False),
-    *_signed(),
-    Column("slot", _NAME, nullable=False),
-    Column("state", _NAME, nullable=False),
-    Column("hardware_id", _NAME),
-    Column("serial", _NAME),
+    Column("lot", NAME, ForeignKey("lots.name"), nullable=False),
+    *signed(),
+    Column("slot", NAME, nullable=False),
+    Column("state", NAME, nullable=False),
+    Column("hardware_id", NAME),
+    Column("serial", NAME),
     Column("identity", Text),
     Column("key_version", Integer),
-    Column("fingerprint", _NAME),
-    Column("image", _SHA256),
+    Column("fingerprint", NAME),
+    Column("image", SHA256),
     Column("note", Text, nullable=False),
-    Column("started", _TIME, nullable=False),
-    Column("ended", _TIME),
-    Column("code", _NAME),
+    Column("started", TIME, nullable=False),
+    Column("ended", TIME),
+    Column("code", NAME),
     Column("cause", Text),
     Column("receipt", Text),
     Column("proof", Text),
-    Column("product_sha256", _SHA256),
-    Column("template_sha256", _SHA256),
-    Column("transcript", _NAME),
-    Column("stage", _NAME),  # where it was turned away, if that was beyond the flash
+    Column("product_sha256", SHA256),
+    Column("template_sha256", SHA256),
+    Column("transcript", NAME),
+    Column("stage", NAME),  # where it was turned away, if that was beyond the flash
     Index("attempts_template", "template_sha256"),
     Index("attempts_transcript", "transcript"),
     Index("attempts_unit", "unit", "id"),
@@ -130,35 +112,35 @@ attempts = Table(
 sightings = Table(
     "sightings",
     metadata,
-    Column("value", _NAME, primary_key=True),
+    Column("value", NAME, primary_key=True),
     Column("attempt", Number, ForeignKey("attempts.id"), primary_key=True),
-    Column("kind", _NAME, primary_key=True),
+    Column("kind", NAME, primary_key=True),
 )
 
 # The head of each station's chain: the next number and hash, and what betrays a cut-off tail.
 stations = Table(
     "stations",
     metadata,
-    Column("name", _NAME, primary_key=True),
+    Column("name", NAME, primary_key=True),
     Column("seq", Number, nullable=False),
-    Column("hash", _SHA256, nullable=False),
-    Column("at", _TIME, nullable=False),
+    Column("hash", SHA256, nullable=False),
+    Column("at", TIME, nullable=False),
 )
 
 events = Table(
     "events",
     metadata,
-    Column("station", _NAME, primary_key=True),
+    Column("station", NAME, primary_key=True),
     Column("seq", Number, primary_key=True, autoincrement=False),
-    Column("kind", _NAME, nullable=False),
-    Column("slot", _NAME),
+    Column("kind", NAME, nullable=False),
+    Column("slot", NAME),
     Column("attempt", Number, ForeignKey("attempts.id")),
-    Column("at", _TIME, nullable=False),
-    Column("operator", _NAME, nullable=False),
-    Column("software", _NAME, nullable=False),
+    Column("at", TIME, nullable=False),
+    Column("operator", NAME, nullable=False),
+    Column("software", NAME, nullable=False),
     Column("data", Text, nullable=False),
-    Column("prev", _SHA256, nullable=False),
-    Column("hash", _SHA256, nullable=False),
+    Column("prev", SHA256, nullable=False),
+    Column("hash", SHA256, nullable=False),
     Column("told", Text),  # of an event that came from another ledger: as its station numbered and named it there
     Index("events_attempt", "attempt"),
 )
@@ -167,13 +149,13 @@ host_keys = Table(
     "host_keys",
     metadata,
     Column("mac", String(12), primary_key=True),
-    Column("fingerprint", _NAME, primary_key=True),
-    Column("algorithm", _NAME, nullable=False),
-    Column("policy", _NAME, nullable=False),
-    *_signed(),
-    Column("slot", _NAME, nullable=False),
-    Column("first_seen", _TIME, nullable=False),
-    Column("last_seen", _TIME, nullable=False),
+    Column("fingerprint", NAME, primary_key=True),
+    Column("algorithm", NAME, nullable=False),
+    Column("policy", NAME, nullable=False),
+    *signed(),
+    Column("slot", NAME, nullable=False),
+    Column("first_seen", TIME, nullable=False),
+    Column("last_seen", TIME, nullable=False),
 )
 
 restores = Table(
@@ -182,10 +164,10 @@ restores = Table(
     Column("id", Number, primary_key=True),
     Column("attempt", Number, ForeignKey("attempts.id"), nullable=False),
     Column("unit", Number, ForeignKey("units.id"), nullable=False),
-    *_signed(),
+    *signed(),
     Column("data", Text, nullable=False),
-    Column("since", _TIME, nullable=False),
-    Column("cleared", _TIME),
+    Column("since", TIME, nullable=False),
+    Column("cleared", TIME),
     Index("restores_unit", "unit"),
 )
 
@@ -196,7 +178,7 @@ hooks = Table(
     Column("done", Boolean, nullable=False),
     Column("tries", Integer, nullable=False),
     Column("detail", Text, nullable=False),
-    Column("last_at", _TIME, nullable=False),
+    Column("last_at", TIME, nullable=False),
     Index("hooks_due", "attempt", sqlite_where=text("done IS 0"), postgresql_where=text("done IS false")),
 )
 
@@ -207,8 +189,8 @@ passes = Table(
     Column("id", Number, primary_key=True),
     Column("unit", Number, ForeignKey("units.id"), nullable=False),
     Column("attempt", Number, ForeignKey("attempts.id"), nullable=False, unique=True),
-    Column("lot", _NAME, ForeignKey("lots.name"), nullable=False),
-    Column("at", _TIME, nullable=False),
+    Column("lot", NAME, ForeignKey("lots.name"), nullable=False),
+    Column("at", TIME, nullable=False),
     Index("passes_lot", "lot", "id"),
     Index("passes_unit", "unit"),
 )
@@ -216,13 +198,13 @@ passes = Table(
 uploads = Table(
     "uploads",
     metadata,
-    Column("name", _NAME, primary_key=True),
-    Column("lot", _NAME, ForeignKey("lots.name"), nullable=False),
+    Column("name", NAME, primary_key=True),
+    Column("lot", NAME, ForeignKey("lots.name"), nullable=False),
     Column("number", Integer, nullable=False),
-    Column("sha256", _SHA256, nullable=False),
+    Column("sha256", SHA256, nullable=False),
     Column("companions", Text, nullable=False),
-    Column("at", _TIME, nullable=False),
-    *_signed(),
+    Column("at", TIME, nullable=False),
+    *signed(),
     UniqueConstraint("lot", "number", name="uploads_lot_number"),
 )
 
@@ -230,12 +212,12 @@ upload_rows = Table(
     "upload_rows",
     metadata,
     Column("id", Number, primary_key=True),
-    Column("upload", _NAME, ForeignKey("uploads.name"), nullable=False),
+    Column("upload", NAME, ForeignKey("uploads.name"), nullable=False),
     Column("position", Integer, nullable=False),
     Column("unit", Number, ForeignKey("units.id"), nullable=False),
     Column("attempt", Number, ForeignKey("attempts.id"), nullable=False),
-    Column("state", _NAME, nullable=False),
-    Column("changed", _TIME, nullable=False),
+    Column("state", NAME, nullable=False),
+    Column("changed", TIME, nullable=False),
     Column("reason", Text),
     UniqueConstraint("upload", "position", name="upload_rows_place"),
     Index("upload_rows_unit", "unit"),
@@ -247,12 +229,12 @@ answers = Table(
     "answers",
     metadata,
     Column("id", Number, primary_key=True),
-    Column("lot", _NAME, ForeignKey("lots.name"), nullable=False),
-    Column("upload", _NAME, nullable=False),
-    Column("file", _NAME, nullable=False),
-    Column("sha256", _SHA256, nullable=False),
-    Column("at", _TIME, nullable=False),
-    *_signed(),
+    Column("lot", NAME, ForeignKey("lots.name"), nullable=False),
+    Column("upload", NAME, nullable=False),
+    Column("file", NAME, nullable=False),
+    Column("sha256", SHA256, nullable=False),
+    Column("at", TIME, nullable=False),
+    *signed(),
     UniqueConstraint("lot", "upload", "sha256", name="answers_once"),
 )
 
@@ -261,14 +243,14 @@ orders = Table(
     "orders",
     metadata,
     Column("id", Number, primary_key=True),
-    Column("lot", _NAME, nullable=False),
-    Column("product", _NAME, nullable=False),
-    Column("file", _NAME, nullable=False),
-    Column("sha256", _SHA256, nullable=False),
-    Column("profile", _NAME, nullable=False),
+    Column("lot", NAME, nullable=False),
+    Column("product", NAME, nullable=False),
+    Column("file", NAME, nullable=False),
+    Column("sha256", SHA256, nullable=False),
+    Column("profile", NAME, nullable=False),
     Column("rows", Integer, nullable=False),
-    Column("at", _TIME, nullable=False),
-    *_signed(),
+    Column("at", TIME, nullable=False),
+    *signed(),
     Index("orders_lot", "lot"),
 )
 
@@ -278,7 +260,7 @@ order_rows = Table(
     metadata,
     Column("order_id", Number, ForeignKey("orders.id"), primary_key=True, autoincrement=False),
     Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("lot", _NAME, nullable=False),
+    Column("lot", NAME, nullable=False),
     Column("cells", Text, nullable=False),
     Column("unit", Number, ForeignKey("units.id")),
     UniqueConstraint("lot", "unit", name="order_rows_one_unit"),
@@ -288,9 +270,9 @@ order_rows = Table(
 order_keys = Table(
     "order_keys",
     metadata,
-    Column("lot", _NAME, primary_key=True),
-    Column("kind", _NAME, primary_key=True),
-    Column("value", _NAME, primary_key=True),
+    Column("lot", NAME, primary_key=True),
+    Column("kind", NAME, primary_key=True),
+    Column("value", NAME, primary_key=True),
     Column("order_id", Number, nullable=False),
     Column("number", Integer, nullable=False),
     ForeignKeyConstraint(["order_id", "number"], ["order_rows.order_id", "order_rows.number"]),

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint, text
+from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
 
-from factory.ledger.schema import Number, metadata
+from factory.ledger.columns import NAME, TIME, Number, metadata, signed
 
-_NAME = String(255).with_variant(Text(), "postgresql")
-_TIME = String(32)
 _OPEN = text("accepted IS NULL")
-
-
-def _signed() -> list[Column[str]]:
-    return [Column(name, _NAME, nullable=False) for name in ("station", "operator", "software")]
 
 
 # One row per go at one stage. It belongs to the pass of `attempt`: a unit that is flashed again does its stages again.
@@ -22,20 +16,20 @@ stage_results = Table(
     "stage_results",
     metadata,
     Column("id", Number, primary_key=True),
-    Column("lot", _NAME, ForeignKey("lots.name"), nullable=False),
-    Column("stage", _NAME, nullable=False),
+    Column("lot", NAME, ForeignKey("lots.name"), nullable=False),
+    Column("stage", NAME, nullable=False),
     Column("unit", Number, ForeignKey("units.id")),
     Column("attempt", Number, ForeignKey("attempts.id")),
-    Column("hardware_id", _NAME),
+    Column("hardware_id", NAME),
     Column("number", Integer, nullable=False),
-    Column("outcome", _NAME, nullable=False),
-    Column("code", _NAME),
+    Column("outcome", NAME, nullable=False),
+    Column("code", NAME),
     Column("cause", Text),
     Column("measurements", Text, nullable=False),
-    Column("transcript", _NAME),
-    Column("at", _TIME, nullable=False),
-    *_signed(),
-    Column("slot", _NAME, nullable=False),
+    Column("transcript", NAME),
+    Column("at", TIME, nullable=False),
+    *signed(),
+    Column("slot", NAME, nullable=False),
     Column("seq", Number, nullable=False),
     UniqueConstraint("station", "seq", name="stage_results_event"),
     Index("stage_results_attempt", "attempt", "stage"),
@@ -50,17 +44,17 @@ lot_stops = Table(
     "lot_stops",
     metadata,
     Column("id", Number, primary_key=True),
-    Column("lot", _NAME, ForeignKey("lots.name"), nullable=False),
-    Column("stage", _NAME, nullable=False),
-    Column("code", _NAME, nullable=False),
+    Column("lot", NAME, ForeignKey("lots.name"), nullable=False),
+    Column("stage", NAME, nullable=False),
+    Column("code", NAME, nullable=False),
     Column("cause", Text, nullable=False),
     Column("failures", Integer, nullable=False),
-    Column("slot", _NAME, nullable=False),
-    Column("at", _TIME, nullable=False),
-    *_signed(),
+    Column("slot", NAME, nullable=False),
+    Column("at", TIME, nullable=False),
+    *signed(),
     Column("accepted", Text),
-    Column("accepted_at", _TIME),
-    Column("accepted_by", _NAME),
+    Column("accepted_at", TIME),
+    Column("accepted_by", NAME),
     Column("after_attempt", Number),
     Column("after_result", Number),
     Index("lot_stops_open", "lot", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
@@ -71,7 +65,7 @@ lot_stops = Table(
 pruned_transcripts = Table(
     "pruned_transcripts",
     metadata,
-    Column("station", _NAME, primary_key=True),
-    Column("name", _NAME, primary_key=True),
-    Column("at", _TIME, nullable=False),
+    Column("station", NAME, primary_key=True),
+    Column("name", NAME, primary_key=True),
+    Column("at", TIME, nullable=False),
 )

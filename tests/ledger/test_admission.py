@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from factory.ledger import Ledger, Refused
-from factory.ledger.schema import metadata
+from factory.ledger.columns import metadata
 from factory.values import AttemptState, RegistrationKey
 from tests.ledger import made
 from tests.ledger.made import LOT, admit, facts, identity, make_pass

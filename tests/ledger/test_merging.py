@@ -22,8 +22,8 @@ from factory.ledger import (
     OrderRow,
     open_ledger,
 )
+from factory.ledger.columns import metadata
 from factory.ledger.merging.tables import MERGED, NOT_MERGED, OWN_RULES
-from factory.ledger.schema import metadata
 from factory.values import AttemptState, RowState, UnitState
 from tests.ledger import made
 from tests.ledger.made import BINDING, LOT, admit, bare, make_pass, url_of

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine
 
 from factory.errors import FactoryError, UsageError
 from factory.ledger import migrate, open_ledger, sqlite
-from factory.ledger.schema import metadata
+from factory.ledger.columns import metadata
 from tests.ledger.made import opened
 
 

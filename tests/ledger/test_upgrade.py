@@ -16,7 +16,8 @@ from sqlalchemy import select
 
 from factory.files import FileError
 from factory.ledger import LedgerError, migrate, open_ledger, sqlite
-from factory.ledger.schema import identity_values, metadata
+from factory.ledger.columns import metadata
+from factory.ledger.schema import identity_values
 from tests.ledger.made import BINDING, LOT, make_pass, opened
 
 

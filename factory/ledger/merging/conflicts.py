@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from sqlalchemy import Column, Connection, String, Table, Text, insert, select
 
 from factory.errors import Exit, FactoryError
+from factory.ledger.columns import metadata
 from factory.ledger.records import as_text
-from factory.ledger.schema import metadata
 from factory.ledger.store import Writer
 from factory.values import canonical, digest
 
