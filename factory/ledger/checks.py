@@ -12,10 +12,10 @@ from factory.ledger import (
     agreement,
     cloud_registrations,
     constraints,
-    flashes,
     hooks,
     label_agreement,
     label_lookup,
+    media,
     pool_states,
     restores,
     sqlite,
@@ -151,7 +151,7 @@ def _restores(connection: Connection) -> Iterator[Finding]:
 
 
 def _media(connection: Connection) -> Iterator[Finding]:
-    for place, hardware_id, since in flashes.unfinished(connection):
+    for place, hardware_id, since in media.unfinished(connection):
         what = f"writing {hardware_id} began at {since}, and nothing says how it ended"
         hint = "Either it is written now, or the station stopped: write that medium again before it goes anywhere."
         yield Finding("LEDGER-FLASH", Severity.WARNING, place, what, hint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from factory.ledger import flashes
+from factory.ledger import flashes, media
 from factory.ledger.first_articles import FirstArticles
 from factory.ledger.flashes import UnitRecord
 from factory.ledger.records import Attempt, Binding
@@ -68,7 +68,7 @@ class FlashDesk(FirstArticles):
         A unit that passed is in rework from here on. Raises Refused as `unit_record` and `admit_again` do.
         """
         return self._store.write(
-            lambda writer: flashes.begin_outside(
+            lambda writer: media.begin_outside(
                 writer, hardware_id, place=place, reason=reason, off_ledger=off_ledger, facts=facts, data=data
             )
         )
@@ -76,5 +76,5 @@ class FlashDesk(FirstArticles):
     def end_outside(self, hardware_id: str | None, *, place: str, written: bool, data: Mapping[str, object]) -> Event:
         """What came of it: `flash.written` (with the receipt; the unit has not passed by that) or `flash.failed`."""
         return self._store.write(
-            lambda writer: flashes.end_outside(writer, hardware_id, place=place, written=written, data=data)
+            lambda writer: media.end_outside(writer, hardware_id, place=place, written=written, data=data)
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +14,10 @@ from factory.ledger.admission import seen
 from factory.ledger.claim import HARDWARE_ID, shown_by
 from factory.ledger.errors import Refused
 from factory.ledger.journal import append
-from factory.ledger.order_records import BY_ID, BY_MAC, BY_SERIAL, folded
 from factory.ledger.records import Attempt, Binding, as_data
-from factory.ledger.schema import attempts, events, identity_values, order_keys, orders, units
+from factory.ledger.schema import attempts, identity_values, units
 from factory.ledger.store import Writer
-from factory.values import AttemptState, Event, Facts, Identity, Mac, UnitState, canonical, sentinel
+from factory.values import AttemptState, Facts, Identity, Mac, UnitState, canonical, sentinel
 
 _ASK = "`factory ledger trace` tells its life."
 _CLOSED = {
@@ -187,108 +186,12 @@ def admit_off_ledger(
     return attempt
 
 
-def begin_outside(
-    writer: Writer,
-    hardware_id: str | None,
-    *,
-    place: str,
-    reason: str | None,
-    off_ledger: str | None,
-    facts: Facts | None,
-    data: Mapping[str, object],
-) -> Event:
-    """Tell that a medium is about to be written outside a running unit. Raises Refused."""
-    record = None if hardware_id is None else record_of(writer.connection, hardware_id)
-    told: dict[str, object] = {"hardware_id": hardware_id, "reason": reason, **seen(facts), **data}
-    if off_ledger is not None:
-        append(writer, "flash.off-ledger", slot=place, data={**told, "reason": off_ledger}, about=_about(told))
-        named = frozenset() if hardware_id is None else frozenset({(HARDWARE_ID, hardware_id)})
-        for unit in journal_of_attempts.units_showing(writer.connection, named | shown_by(facts, None)):
-            journal_of_attempts.in_rework(writer, unit)
-    elif hardware_id is not None:
-        ordered = None if record else _on_order(writer.connection, hardware_id)
-        if ordered is None:
-            record = require(record, hardware_id, reason)
-            if facts is not None:
-                require_unit(record, facts, reason)
-            journal_of_attempts.in_rework(writer, record.unit)
-        else:
-            told["order"] = ordered
-        if facts is None and not reason:
-            _require_no_card(writer.connection, hardware_id)
-    known = None if record is None or off_ledger is not None else record.last.id
-    about = _about(told) if known is None else ()
-    return append(writer, "flash.begun", slot=place, attempt=known, data=told, about=about)
-
-
-def end_outside(
-    writer: Writer, hardware_id: str | None, *, place: str, written: bool, data: Mapping[str, object]
-) -> Event:
-    """Tell what came of it."""
-    begun = select(events).where(
-        events.c.kind == "flash.begun", events.c.slot == place, events.c.station == writer.signature.station
-    )
-    last = writer.connection.execute(begun.order_by(events.c.seq.desc()).limit(1)).first()
-    kind = "flash.written" if written else "flash.failed"
-    attempt = None if last is None else last.attempt
-    told = {"hardware_id": hardware_id, **data}
-    return append(writer, kind, slot=place, attempt=attempt, data=told, about=_about(told) if attempt is None else ())
-
-
 def settle_loose(writer: Writer, attempt: Attempt) -> None:
     """Close attempts without a record that a crash left unknown, once the same unit is at work again."""
     loose = attempts.c.unit.is_(None) & (attempts.c.state == str(AttemptState.UNKNOWN))
     query = select(attempts).where(loose, attempts.c.hardware_id == attempt.hardware_id, attempts.c.id != attempt.id)
     for row in writer.connection.execute(query).all():
         _settle(writer, journal_of_attempts.as_attempt(row), attempt)
-
-
-def unfinished(connection: Connection) -> Iterator[tuple[str, str, str]]:
-    """Cards and boot loaders whose flash began and never ended: (place, hardware id, since when), from `flash.begun`
-    events that no later event of the same place answers.
-    """
-    kinds = ("flash.begun", "flash.written", "flash.failed")
-    query = select(events).where(events.c.kind.in_(kinds)).order_by(events.c.station, events.c.seq)
-    open_now: dict[tuple[str, str | None], tuple[str, str]] = {}
-    for row in connection.execute(query):
-        place = (row.station, row.slot)
-        if row.kind == "flash.begun":
-            open_now[place] = (str(as_data(row.data).get("hardware_id") or "a whole system"), row.at)
-        else:
-            open_now.pop(place, None)
-    for (station, slot), (hardware_id, at) in open_now.items():
-        yield f"{slot} of station {station}", hardware_id, at
-
-
-def _about(told: Mapping[str, object]) -> set[str]:
-    """What the flash of a medium is found by: no attempt leads to it."""
-    return {str(told[name]) for name in ("hardware_id", "image") if told.get(name)}
-
-
-def _on_order(connection: Connection, hardware_id: str) -> str | None:
-    """The lot and file of the order that has this hardware id, for media that are written before any unit is read."""
-    query = (
-        select(orders.c.lot, orders.c.file, order_keys.c.number)
-        .join(orders, orders.c.id == order_keys.c.order_id)
-        # An id that is a MAC address stands there as one.
-        .where(order_keys.c.kind.in_((BY_ID, BY_MAC, BY_SERIAL)), order_keys.c.value == folded(hardware_id))
-    )
-    row = connection.execute(query).first()
-    return None if row is None else f"lot {row.lot}, {row.file}, row {row.number}"
-
-
-def _require_no_card(connection: Connection, hardware_id: str) -> None:
-    """Raise Refused (`flash.card-written`) when a card with this identity is somewhere already."""
-    of_unit = events.c.data.contains(f'"hardware_id":{canonical(hardware_id).decode("utf-8")}', autoescape=True)
-    of_card = events.c.data.contains('"method":"card"', autoescape=True)
-    written = select(events.c.station, events.c.slot).where(events.c.kind == "flash.written", of_unit, of_card)
-    row = connection.execute(written.order_by(events.c.at.desc()).limit(1)).first()
-    if row is not None:
-        raise Refused(
-            f"unit {hardware_id} has a card already, written in {row.slot} of station {row.station}",
-            hint="Two cards with one identity make two units that are one to the cloud. Another card: --reason TEXT.",
-            code="flash.card-written",
-        )
 
 
 def _begin(
