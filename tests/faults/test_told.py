@@ -23,4 +23,4 @@ _data = st.fixed_dictionaries({}, optional=dict.fromkeys(_names, _text))
 @given(st.sampled_from(_KINDS), _data)
 def test_whatever_was_said_is_one_line_without_terminal_codes(kind: str, data: dict[str, object]) -> None:
     line, _ = told(Event(kind, "S1", datetime(2026, 11, 21, tzinfo=UTC), "A", 1, 1, data))
-    assert line.isprintable() and 0 < len(line) <= 400
+    assert line.isprintable() and 0 < len(line) <= 500
