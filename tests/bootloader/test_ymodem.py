@@ -42,8 +42,8 @@ class Wire:
         process = subprocess.Popen(argv, stdin=tty, stdout=tty, stderr=subprocess.DEVNULL, cwd=self.folder)
         os.close(tty)
         try:
-            sent = ymodem.send(self.line, data, name="image.bin", limit=Deadline(150))
-            status = process.wait(150)
+            sent = ymodem.send(self.line, data, name="image.bin", limit=Deadline(100))
+            status = process.wait(90)
         finally:
             process.kill()
             process.wait()
@@ -92,7 +92,7 @@ def test_another_receiver_gets_it_although_a_byte_changes(wire: Wire, size: int,
     thread = threading.Thread(target=lambda: got.append(Receiver(wire.uart).file()), daemon=True)
     wire.uart.flaws.change(0.0, at)
     thread.start()
-    ymodem.send(wire.line, content(size), name="x", limit=Deadline(150))
+    ymodem.send(wire.line, content(size), name="x", limit=Deadline(100))
     thread.join(30)
     wire.uart.flaws.mend()
     assert got == [content(size)]
@@ -119,7 +119,7 @@ def test_a_receiver_that_refuses_everything_ends_it(wire: Wire) -> None:
     thread = threading.Thread(target=refuse)
     thread.start()
     with pytest.raises(BootloaderError, match="10 times"):
-        ymodem.send(wire.line, b"x", name="x", limit=Deadline(150))
+        ymodem.send(wire.line, b"x", name="x", limit=Deadline(100))
     ended.set()
     thread.join()
 
@@ -141,7 +141,7 @@ def test_nothing_is_typed_at_the_prompt_of_a_receiver_that_left(wire: Wire) -> N
     thread = threading.Thread(target=leave)
     thread.start()
     with pytest.raises(BootloaderError, match="talks instead"):
-        ymodem.send(wire.line, b"\rerase all\r" * 500, name="image.bin", limit=Deadline(150))
+        ymodem.send(wire.line, b"\rerase all\r" * 500, name="image.bin", limit=Deadline(100))
     ended.set()
     thread.join()
     assert got.count(b"\x02") == 1
@@ -163,7 +163,7 @@ def test_loady_and_its_checksum_and_no_payload_in_the_transcript(tmp_path: Path,
         require("rb")
     kept, seen, data = Kept(), list[int](), b"KEY=SECRET;" * 900
     with board(tmp_path, lrzsz=lrzsz) as unit, stopped(unit, transcript=kept) as loader:
-        sent = load(loader, data, 0x8200_0000, limit=Deadline(150), progress=seen.append)
+        sent = load(loader, data, 0x8200_0000, limit=Deadline(100), progress=seen.append)
         assert unit.machine.ram[0x200_0000 : 0x200_0000 + len(data)] == data
         assert loader.run("echo still here", limit=Deadline(10)).text == "still here\n"
     assert (sent.size, seen[-1]) == (len(data), len(data))
