@@ -18,7 +18,8 @@ _START_SECONDS = 60.0
 _REPLY_SECONDS = 5.0  # U-Boot itself gives a block 2 s
 _HEADER_SECONDS = 3.0  # lrzsz now and then throws away what comes on the heels of its C
 _END_SECONDS = 3.0
-_LAST_SECONDS = 0.5  # some receivers leave without acknowledging the end of a batch
+_LAST_SECONDS = 3.0  # lrzsz that threw the end away asks for it again; U-Boot says at once what it got
+_ALONE_SECONDS = 0.3  # a C with nothing behind it is a question; with more it begins a receiver's parting words
 CANCEL = bytes([CAN]) * 8 + b"\b" * 8
 
 Progress = Callable[[int], None]
@@ -120,11 +121,29 @@ class _Sender:
         # seen to acknowledge the end twice.
         while self._next(_END_SECONDS) == ACK:
             del self._came[:1]
-        if self._next(_END_SECONDS) == CRC:
-            del self._came[:1]
+        seconds = _END_SECONDS
+        for _ in range(_TRIES):
+            if not self._asks(seconds):
+                break
             self._write(packet(0, b"\0" * _SMALL))
-            if self._next(_LAST_SECONDS) == ACK:
-                del self._came[:1]
+            seconds = _LAST_SECONDS
+        if self._next(0) == ACK:
+            del self._came[:1]
+
+    def _asks(self, seconds: float) -> bool:
+        """Whether the receiver asks for a next file: by a C, once or several times, and no word. What it asked by is
+        taken away; words, or the acknowledgement that ends it all, stay.
+        """
+        if self._next(seconds) != CRC:
+            return False
+        end = time.monotonic() + _ALONE_SECONDS
+        while time.monotonic() < end and all(byte == CRC for byte in self._came):
+            self.limit.check(f"sending a file over {self.line.route}")
+            self._came += self.line.receive(0.1)
+        if any(byte != CRC for byte in self._came):
+            return False
+        self._came.clear()
+        return True
 
     def behind(self) -> bytes:
         """What came behind the last answer."""

@@ -58,7 +58,7 @@ def test_keys_are_pressed_in_the_window_only(tmp_path: Path) -> None:
 
 def test_the_wrong_key_misses_the_window_and_nothing_is_typed_into_the_system(tmp_path: Path) -> None:
     with board(tmp_path) as unit:
-        unit.machine.bootdelay = 0.0
+        unit.machine.bootdelay = -2.0
         with pytest.raises(BootloaderError) as caught, stopped(unit):
             pass
         assert caught.value.code == "uboot.window-missed"

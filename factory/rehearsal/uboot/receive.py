@@ -24,7 +24,7 @@ def by_rb(uart: Uart, program: str) -> bytes:
         tty = os.open(uart.path, os.O_RDWR | os.O_NOCTTY)
         try:
             process = subprocess.Popen(
-                [program, "--quiet", "--overwrite", "--timeout", "50"],
+                [program, "--quiet", "--overwrite", "--timeout", "20"],
                 stdin=tty,
                 stdout=tty,
                 stderr=subprocess.DEVNULL,

@@ -92,7 +92,8 @@ class UbootUnit:
     def _stopped(self) -> bool:
         self.uart.resume()
         self.uart.say(_COUNTDOWN)
-        pressed = bool(self.uart.read(self.machine.bootdelay))
+        # As with U-Boot's own bootdelay, -2 looks for no key.
+        pressed = self.machine.bootdelay >= 0 and bool(self.uart.read(self.machine.bootdelay))
         self.uart.say("\b\b0 \n")
         return pressed
 
