@@ -23,23 +23,6 @@ if threading.current_thread() is threading.main_thread() and signal.getsignal(si
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# Files that take a minute or more begin first: what begins last must not be what everything waits for.
-_LONG = (
-    "tests/kills/",
-    "qemu",
-    "tests/package/",
-    "real_uboot",
-    "whole_lot",
-    "cli/test_flash",
-    "test_slots",
-    "test_persistence",
-)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not any(part in item.nodeid for part in _LONG))
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     reasons: Counter[str] = Counter()
