@@ -121,20 +121,21 @@ class _Sender:
         # seen to acknowledge the end twice.
         while self._next(_END_SECONDS) == ACK:
             del self._came[:1]
-        seconds = _END_SECONDS
+        if self._next(_END_SECONDS) != CRC:
+            return
+        del self._came[:1]
         for _ in range(_TRIES):
-            if not self._asks(seconds):
-                break
             self._write(packet(0, b"\0" * _SMALL))
-            seconds = _LAST_SECONDS
+            if not self._asks_again():
+                break
         if self._next(0) == ACK:
             del self._came[:1]
 
-    def _asks(self, seconds: float) -> bool:
-        """Whether the receiver asks for a next file: by a C, once or several times, and no word. What it asked by is
+    def _asks_again(self) -> bool:
+        """Whether the receiver threw the end away and asks for it anew: by C and by nothing else. What it asked by is
         taken away; words, or the acknowledgement that ends it all, stay.
         """
-        if self._next(seconds) != CRC:
+        if self._next(_LAST_SECONDS) != CRC:
             return False
         end = time.monotonic() + _ALONE_SECONDS
         while time.monotonic() < end and all(byte == CRC for byte in self._came):
